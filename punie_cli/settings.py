@@ -1,0 +1,154 @@
+"""What the user configured: config.toml of the user, then PUNIE_* variables, then flags. The last one wins.
+
+Nothing here is ever read from a workspace: a project cannot choose a model, a tool or what is allowed.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from punie_cli import paths
+from punie_cli.errors import UsageError
+
+Rule = Literal["write", "run", "read"]
+_PREFIX = "PUNIE_"
+
+
+class Settings(BaseModel):
+    """One value for each setting, checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = Field(None, description="the model: a name of the store, or a folder (`./`, `/` or `~`)")
+    adapter: str | None = Field(None, description="the adapter: a name, a folder (`./`, `/` or `~`), or `none`")
+    ty: Path | None = Field(None, description="the ty to run, instead of punie's own")
+    python: Path | None = Field(None, description="the environment that ty resolves imports in")
+    max_steps: int = Field(8, ge=1, le=100, description="replies of the model in one turn")
+    max_tokens: int = Field(512, ge=1, le=100_000, description="tokens of one reply")
+    allow: tuple[Rule, ...] = Field(
+        (), description="what is done without asking: `write`, `run`, `read` (files that usually hold secrets)"
+    )
+    blas: str | None = Field(None, description="the BLAS library for MLX on the CPU, or `none`")
+    color: Literal["auto", "always", "never"] = Field("auto", description="colours in the terminal")
+
+    @field_validator("allow", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [word.strip() for word in value.split(",") if word.strip()]
+        return tuple(dict.fromkeys(value)) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values from one place; `mend` says how a wrong one is corrected."""
+
+    origin: str
+    values: dict[str, Any]
+    base: Path
+    mend: str
+
+    def key(self, name: str) -> str:
+        """The name of a setting as it is written in this place."""
+        if self.origin == "the environment":
+            return _PREFIX + name.upper()
+        return f"--{name.replace('_', '-')}" if self.origin == "the command line" else name
+
+
+def load(flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force. `flags` are values of the command line; None means that a flag was not given.
+
+    Raises UsageError that names the place for an unknown key, a wrong value or a file that cannot be read.
+    """
+    merged: dict[str, tuple[Any, Layer]] = {}
+    for layer in layers(flags):
+        for name, value in layer.values.items():
+            if name not in Settings.model_fields:
+                raise _unknown(name, layer)
+            merged[name] = (_placed(name, value, layer), layer)
+    try:
+        return Settings(**{name: value for name, (value, _) in merged.items()})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = str(problem["loc"][0])
+        value, layer = merged[name]
+        message = f"{layer.key(name)} in {layer.origin} is {value!r}: {_reason(problem)}"
+        raise UsageError(message, layer.mend) from error
+
+
+def layers(flags: Mapping[str, Any] | None = None) -> list[Layer]:
+    """The places that settings come from, the weakest first."""
+    file = config_file()
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    return [
+        Layer(str(file), _read(file), file.parent, f"edit {file}"),
+        Layer("the environment", _environment(), Path.cwd(), "punie doctor"),
+        Layer("the command line", given, Path.cwd(), "punie --help"),
+    ]
+
+
+def config_file() -> Path:
+    """The user's config.toml; it need not exist."""
+    return paths.config_dir() / "config.toml"
+
+
+def is_local(name: str) -> bool:
+    """Whether the name of a model or an adapter is a folder: a folder of a project never shadows a name."""
+    return name.startswith(("./", "../", "/", "~")) or name in (".", "..")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", f"edit {file}") from error
+
+
+def _environment() -> dict[str, str]:
+    values = {}
+    for variable, value in sorted(os.environ.items()):
+        name = variable.removeprefix(_PREFIX).lower()
+        if not variable.startswith(_PREFIX) or not value:
+            continue
+        # Other PUNIE_ variables exist (PUNIE_HOME): only what looks like a misspelt setting is refused.
+        if name in Settings.model_fields or _nearest(name, cutoff=0.8):
+            values[name] = value
+    return values
+
+
+def _placed(name: str, value: Any, layer: Layer) -> Any:
+    """Paths in full; a relative one counts from where it is written."""
+    if not isinstance(value, str) or name not in ("ty", "python", "adapter", "model"):
+        return value
+    if name in ("adapter", "model") and not is_local(value):
+        return value
+    try:
+        return os.path.normpath(layer.base / Path(value).expanduser())
+    except RuntimeError as error:
+        message = f"{layer.key(name)} in {layer.origin} is {value!r}: there is no such home folder"
+        raise UsageError(message, layer.mend) from error
+
+
+def _unknown(name: str, layer: Layer) -> UsageError:
+    near = _nearest(name)
+    end = f"did you mean {layer.key(near)}?" if near else f"there are: {', '.join(Settings.model_fields)}"
+    return UsageError(f"{layer.origin} has {layer.key(name)}, which is no setting; {end}", layer.mend)
+
+
+def _nearest(name: str, cutoff: float = 0.6) -> str | None:
+    return next(iter(difflib.get_close_matches(name, Settings.model_fields, 1, cutoff)), None)
+
+
+def _reason(problem: Any) -> str:
+    if problem["type"] == "literal_error":
+        return f"it must be {problem['ctx']['expected']}"
+    text = problem["msg"]
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,149 @@
+"""The store of sessions: one SQLite file, with every record as `--json` prints it.
+
+    sqlite3 ~/.local/share/punie/sessions.db "select json from records where session = '7f3a90bc' order by n"
+
+A store that is broken, locked, read-only or on a full disk never ends a turn: the session is then not kept, and
+`warn` is told once.
+"""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from punie_cli import paths
+
+# Each entry brings a file from user_version = its index to the next; entries are never changed, only added.
+_MIGRATIONS = (
+    (
+        """CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        started TEXT NOT NULL,  -- UTC, ISO 8601
+        command TEXT NOT NULL,  -- ask, chat or exec
+        punie TEXT NOT NULL,    -- version that wrote it
+        model TEXT,
+        adapter TEXT,
+        prompt_hash TEXT,
+        root TEXT NOT NULL
+    )""",
+        """CREATE TABLE records (
+        session TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+        n INTEGER NOT NULL,     -- order within the session, from 0
+        turn INTEGER NOT NULL,  -- 0 before the first prompt
+        step INTEGER NOT NULL,  -- replies of the model in this turn so far
+        type TEXT NOT NULL,
+        json TEXT NOT NULL,
+        PRIMARY KEY (session, n)
+    ) WITHOUT ROWID""",
+        "CREATE INDEX sessions_by_time ON sessions(started)",
+    ),
+)
+# How long a writer waits for another process; one record takes below a millisecond.
+_BUSY_S = 5.0
+
+
+def session_file() -> Path:
+    """Where sessions are kept."""
+    return paths.data_dir() / "sessions.db"
+
+
+def new_session_id() -> str:
+    """Eight hexadecimal digits."""
+    return secrets.token_hex(4)
+
+
+class Store:
+    """Writes sessions. Opens the file with the first row; after the first failure it does nothing more."""
+
+    def __init__(self, path: Path | None = None, warn: Callable[[str], None] = lambda text: None) -> None:
+        self.path = path or session_file()
+        self._warn = warn
+        self._connection: sqlite3.Connection | None = None
+        self._broken = False
+
+    def add_session(self, row: dict[str, Any]) -> None:
+        """Insert one row of `sessions`."""
+        self._insert("sessions", row)
+
+    def add_record(self, row: dict[str, Any]) -> None:
+        """Insert one row of `records`."""
+        self._insert("records", row)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _insert(self, table: str, row: dict[str, Any]) -> None:
+        if self._broken:
+            return
+        names = ", ".join(row)
+        marks = ", ".join(f":{name}" for name in row)
+        try:
+            if self._connection is None:
+                self._connection = open_store(self.path)
+            self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
+        except (sqlite3.Error, OSError, UnicodeError) as error:
+            self._broken = True
+            self.close()
+            self._warn(f"this session is not stored: {self.path}: {error}")
+
+
+def open_store(path: Path) -> sqlite3.Connection:
+    """Open the file, made and migrated where needed. Raises sqlite3.Error or OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Conversations are private: SQLite would make a file that everybody may read.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    # SQLite's own wait does not cover the change to WAL: two processes that start at once on a new file may find it
+    # locked at once.
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    if _version(connection) == len(_MIGRATIONS):
+        return
+    # Two processes may start at once: the version is read again under the lock.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version > len(_MIGRATIONS):
+            raise sqlite3.DatabaseError(f"a newer punie made it (version {version})")
+        for migration in _MIGRATIONS[version:]:
+            for statement in migration:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
