@@ -1,0 +1,1 @@
+"""The functions that a program may call: one file per builtin, one registry."""
