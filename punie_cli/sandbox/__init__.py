@@ -1,0 +1,1 @@
+"""Where programs run: a locked child process under RestrictedPython."""
