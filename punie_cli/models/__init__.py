@@ -1,0 +1,1 @@
+"""The models on this machine: catalogue, store, import."""

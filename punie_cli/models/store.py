@@ -1,0 +1,231 @@
+"""The store of models, and which one is in use.
+
+punie models list
+punie models use NAME
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from punie_cli import paths
+from punie_cli.errors import MissingError, UsageError
+from punie_cli.models import embedded
+from punie_cli.models.building import Progress, locked, store_folder, sweep, write_json
+from punie_cli.models.files import check_complete, folder_size, read_config, read_record, weight_hash
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ALIASES = {"embedded": embedded.NAME}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of the list of models; `source` is embedded, hub or local."""
+
+    name: str
+    path: Path
+    source: str
+    size_gb: float
+    in_use: bool
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The model, and the adapter on it, that commands use when none is named."""
+
+    model: str
+    adapter: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What `punie models show` says; `context` is in tokens, `bits` are per weight with scales included."""
+
+    name: str
+    path: Path
+    source: str
+    origin: str
+    revision: str
+    licence: str
+    architecture: str
+    layers: int
+    parameters: int
+    bits: float
+    context: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A removed model: its size, and the bytes that became free (a hub cache may keep the same files)."""
+
+    name: str
+    size: int
+    freed: int
+
+
+def find(name: str | None = None) -> Path:
+    """The folder of a model: None is the one in use, else a name in the store, a hub id or a local directory.
+
+    A local directory starts with `./`, `../`, `/` or `~`, so that a folder of a project never shadows a name.
+    Raises MissingError when it is not there; does not check that it is complete.
+    """
+    if name is None:
+        name = in_use().model
+    if _is_local(name):
+        folder = Path(name).expanduser().resolve()
+        if folder.is_dir():
+            return folder
+        raise MissingError(f"no model directory {folder}", "punie models list")
+    return _in_store(name)
+
+
+def name_of(folder: Path) -> str:
+    """The name of a folder that `find` gave: its name in the store, else its path."""
+    return folder.name if folder.parent == store_folder() else str(folder)
+
+
+def list_models() -> list[ModelInfo]:
+    """All models of the store by name, and the local directory in use if it is one."""
+    used = in_use().model
+    models = [
+        ModelInfo(path.name, path, read_record(path)["source"], folder_size(path) / 1e9, path.name == used)
+        for path in _folders()
+    ]
+    if _is_local(used) and Path(used).is_dir():
+        models.append(ModelInfo(used, Path(used), "local", folder_size(Path(used)) / 1e9, True))
+    return models
+
+
+def show(name: str | None = None) -> ModelCard:
+    """Everything about one model; hashes its weights the first time. MissingError when it is damaged."""
+    folder = find(name)
+    weights = check_complete(folder)
+    config, record = read_config(folder), read_record(folder)
+    text = config.get("text_config") or config
+    return ModelCard(
+        name=name_of(folder),
+        path=folder,
+        source=record["source"],
+        origin=record.get("origin", ""),
+        revision=record.get("revision", ""),
+        licence=record.get("licence") or _licence(folder),
+        architecture=config["model_type"],
+        layers=text.get("num_hidden_layers", 0),
+        parameters=weights.parameters,
+        bits=weights.bits,
+        context=text.get("max_position_embeddings", 0),
+        size=folder_size(folder),
+        sha256=weight_hash(folder),
+    )
+
+
+def pull(name: str, *, force: bool = False, progress: Progress = lambda step: None) -> Path:
+    """Fetch `embedded` or a hub repository such as mlx-community/Qwen3-8B-4bit into the store."""
+    if _ALIASES.get(name, name) == embedded.NAME:
+        return embedded.pull_embedded(force=force, progress=progress)
+    from punie_cli.models import hub
+
+    known = store_folder() / name
+    if force and _NAME.fullmatch(name) and known.is_dir():
+        # The hint of a damaged model gives its name in the store.
+        name = read_record(known).get("origin", name)
+    return hub.pull(name, force=force, progress=progress)
+
+
+def use(name: str, adapter: str | None = None) -> InUse:
+    """Put a complete model, and an adapter or none, in use; `previous` then gives what was in use before."""
+    folder = find(name)
+    check_complete(folder)
+    chosen = InUse(name_of(folder), adapter)
+    before = in_use()
+    write_json(_in_use_file(), {**vars(chosen), "previous": vars(before)})
+    return chosen
+
+
+def in_use() -> InUse:
+    """The model in use; the embedded one until `use` was called. UsageError if the file is damaged."""
+    kept = _read_in_use()
+    return InUse(kept.get("model", embedded.NAME), kept.get("adapter"))
+
+
+def previous() -> InUse | None:
+    """What was in use before the last `use`."""
+    before = _read_in_use().get("previous")
+    return InUse(before["model"], before.get("adapter")) if before else None
+
+
+def remove(name: str, *, force: bool = False) -> Removed:
+    """Delete a model of the store; never anything outside it. The one in use needs `force`."""
+    if _is_local(name):
+        raise UsageError(f"{name} is not in the store, so it is not removed", "punie models list")
+    folder = _in_store(name)
+    if in_use().model == folder.name and not force:
+        raise UsageError(f"model {folder.name} is in use", f"punie models remove {folder.name} --force")
+    with locked(folder):
+        size = folder_size(folder)
+        files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+        freed = sum(path.stat().st_size for path in files if path.stat().st_nlink == 1)
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+        sweep(folder)
+    if _read_in_use().get("model") == folder.name:
+        _in_use_file().unlink()
+    return Removed(folder.name, size, freed)
+
+
+def _in_store(name: str) -> Path:
+    name = _ALIASES.get(name, name)
+    if _NAME.fullmatch(name) and (store_folder() / name).is_dir():
+        return store_folder() / name
+    models = _folders()
+    for folder in models:
+        if read_record(folder).get("origin") == name:
+            return folder
+    if name == embedded.NAME:
+        raise MissingError(f"the embedded model {name} is not here yet", "punie models pull embedded")
+    have = ", ".join(path.name for path in models) or "none"
+    hint = f"punie models pull {name}" if "/" in name else "punie models list"
+    raise MissingError(f"no model '{name}'; in the store: {have}", hint)
+
+
+def _folders() -> list[Path]:
+    found = store_folder().glob("*")
+    return sorted(path for path in found if _NAME.fullmatch(path.name) and path.is_dir())
+
+
+def _is_local(name: str) -> bool:
+    return name.startswith(("./", "../", "/", "~")) or name in (".", "..")
+
+
+def _licence(folder: Path) -> str:
+    # The front matter of a model card.
+    try:
+        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "unknown"
+    found = re.search(r"^license:\s*(\S+)\s*$", card.split("\n---", 1)[0], re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
+def _in_use_file() -> Path:
+    return paths.data_dir() / "in_use.json"
+
+
+def _read_in_use() -> dict[str, Any]:
+    path = _in_use_file()
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", f"remove {path}") from error
+    if not isinstance(kept, dict) or not isinstance(kept.get("model"), str):
+        raise UsageError(f"{path} names no model", f"remove {path}")
+    return kept
