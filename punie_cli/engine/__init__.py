@@ -1,0 +1,1 @@
+"""What turns tokens into text: MLX in this process, later a remote server."""
