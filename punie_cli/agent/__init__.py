@@ -1,0 +1,1 @@
+"""A turn: prompt, reply, program, output, answer."""

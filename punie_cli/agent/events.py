@@ -1,0 +1,135 @@
+"""What happens in a turn, as plain data. `ask`, `chat`, `--json` and the store are renderings of these events.
+
+`record()` is one line of the machine interface (version 1) without `session` and `step`, which the writer adds.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from punie_cli.engine.base import Usage as EngineUsage
+
+INTERFACE_VERSION = 1
+
+AnswerFinish = Literal["stop", "length", "steps", "loop", "cancelled", "error"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """First record of a session. Without a model (`punie exec`) the model's fields are None."""
+
+    model: str | None
+    adapter: str | None
+    prompt_hash: str | None
+    root: str
+    version: int = INTERFACE_VERSION
+    type: str = field(default="session", init=False)
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """The user's message."""
+
+    text: str
+    type: str = field(default="prompt", init=False)
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of a reply while it is written. For the screen only: it has no record."""
+
+    text: str
+    type: str = field(default="delta", init=False)
+
+
+@dataclass(frozen=True)
+class Program:
+    """The model acts."""
+
+    code: str
+    type: str = field(default="program", init=False)
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A question that a call led to, and its answer."""
+
+    builtin: str
+    args: dict[str, Any]
+    decision: Literal["allowed", "refused"]
+    by: Literal["rule", "person", "no-terminal"]
+    type: str = field(default="approval", init=False)
+
+
+@dataclass(frozen=True)
+class Called:
+    """One use of a builtin. `ok` is False with `error` None where the tool behind it failed."""
+
+    builtin: str
+    args: dict[str, Any]
+    ok: bool
+    result: Any
+    error: dict[str, str] | None
+    seconds: float
+    type: str = field(default="call", init=False)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a program printed and how it failed, as the model reads it."""
+
+    text: str
+    error: dict[str, Any] | None
+    """`kind`, `message` and `line` (of the program, or None)."""
+    truncated: bool
+    type: str = field(default="output", init=False)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The end of a turn; `finish` other than `stop` says why it was cut short.
+
+    `written` is what the model wrote, where it is not `text` itself: with `<output/>` for the last output.
+    """
+
+    text: str
+    finish: AnswerFinish
+    written: str | None = None
+    type: str = field(default="answer", init=False)
+
+
+@dataclass(frozen=True)
+class Used:
+    """What one reply of the model cost."""
+
+    usage: EngineUsage
+    type: str = field(default="usage", init=False)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The turn ended in an error, with the exit code of the command."""
+
+    exit: int
+    message: str
+    hint: str | None
+    type: str = field(default="error", init=False)
+
+
+Event = Started | Prompted | Delta | Program | Approved | Called | Output | Answered | Used | Failed
+
+
+def record(event: Event) -> dict[str, Any] | None:
+    """The event as a record, `type` first; None for events that only a screen shows."""
+    if isinstance(event, Delta):
+        return None
+    if isinstance(event, Used):
+        return {"type": "usage"} | {
+            key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(event.usage).items()
+        }
+    fields = asdict(event)
+    kind = fields.pop("type")
+    if isinstance(event, Answered) and event.written is None:
+        del fields["written"]
+    if "seconds" in fields:
+        fields["seconds"] = round(fields["seconds"], 4)
+    return {"type": kind} | fields

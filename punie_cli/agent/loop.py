@@ -1,0 +1,126 @@
+"""A turn: the model replies, its program runs, it reads the output, until it answers.
+
+What ends a turn early is told: the step limit, a reply cut at its token limit, the same program with the same output
+twice in a row, Ctrl-C.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from punie_cli.agent.dialects import output_body
+from punie_cli.agent.events import Answered, Delta, Event, Output, Program, Prompted, Used
+from punie_cli.agent.execute import as_message, run_program
+from punie_cli.agent.messages import Message, answer, expand, program, user
+from punie_cli.agent.prompt import Renderer
+from punie_cli.builtins.registry import Registry
+from punie_cli.engine.base import Engine, Prompt, Reply, Text
+from punie_cli.errors import PunieError, UsageError
+from punie_cli.sandbox.host import Sandbox, Turn
+from punie_cli.workspace import Workspace
+
+MAX_STEPS = 8
+MAX_TOKENS = 512
+
+
+@dataclass
+class Agent:
+    """One conversation over one workspace. `messages` is what the model has seen; a failed turn leaves it unchanged."""
+
+    engine: Engine
+    renderer: Renderer
+    registry: Registry
+    workspace: Workspace
+    sandbox: Sandbox
+    tail: str | None = None
+    max_steps: int = MAX_STEPS
+    max_tokens: int = MAX_TOKENS
+    context: int | None = None
+    """Tokens that the model can hold; None where it is not known."""
+    messages: list[Message] = field(default_factory=list)
+
+    async def turn(self, text: str) -> AsyncGenerator[Event]:
+        """Answer one user message. The last event is Answered; closing the iterator stops reply and program."""
+        if not text.strip():
+            raise UsageError("the prompt is empty", 'punie ask "typecheck src/"')
+        messages = [*self.messages, user(text)]
+        yield Prompted(text)
+        async with await self.sandbox.turn() as worker, aclosing(self._steps(messages, worker)) as steps:
+            async for event in steps:
+                if isinstance(event, Answered):
+                    written = event.text if event.written is None else event.written
+                    self.messages = [*messages, answer(written)]
+                yield event
+
+    async def _steps(self, messages: list[Message], worker: Turn) -> AsyncGenerator[Event]:
+        """The steps of a turn; extends `messages` with programs and outputs."""
+        last: tuple[str, Message] | None = None
+        for _ in range(self.max_steps):
+            reply = None
+            async for event in self._reply(messages):
+                if isinstance(event, Reply):
+                    reply = event
+                    yield Used(event.usage)
+                else:
+                    yield Delta(event.text)
+            if reply is None:
+                raise PunieError("the engine ended without a reply", "punie doctor")
+            step = self.renderer.parse(reply.text)
+            if reply.finish == "cancelled":
+                yield Answered(reply.text if step.kind == "answer" else "", "cancelled")
+                return
+            if step.kind == "answer":
+                written = step.text.strip()
+                text = expand(written, output_body(last[1]) if last else None)
+                finish = "length" if reply.finish == "length" else "stop"
+                yield Answered(text, finish, None if text == written else written)
+                return
+            if not step.closed and reply.finish == "length":
+                yield Answered(f"(a program longer than {self.max_tokens} tokens was not run)", "length")
+                return
+            yield Program(step.text)
+            output = None
+            async for event in self._run(step.text, worker):
+                output = event if isinstance(event, Output) else output
+                yield event
+            if output is None:
+                raise PunieError("the program ended without an output", "punie doctor")
+            done = as_message(output)
+            messages += [program(step.text), done]
+            if last == (step.text, done):
+                yield Answered("(stopped: the same program gave the same output twice)", "loop")
+                return
+            last = (step.text, done)
+        yield Answered(f"(stopped after {self.max_steps} steps without an answer)", "steps")
+
+    async def _reply(self, messages: list[Message]) -> AsyncGenerator[Text | Reply]:
+        tokens = self.renderer.tokens(messages, tail=self.tail)
+        if self.context is not None and len(tokens) + self.max_tokens > self.context:
+            raise UsageError(
+                f"the conversation has {len(tokens)} tokens; with {self.max_tokens} for the reply that is more than "
+                f"the model's {self.context}",
+                "punie chat",
+            )
+        prompt = Prompt(self.renderer.chat(messages, tail=self.tail), self.registry.names, tokens)
+        async for event in self.engine.generate(prompt, max_tokens=self.max_tokens):
+            yield event
+
+    async def _run(self, code: str, worker: Turn) -> AsyncGenerator[Event]:
+        """Events of one program while it runs."""
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        async def work() -> None:
+            try:
+                await run_program(code, worker, self.registry, self.workspace, events.put_nowait)
+            finally:
+                events.put_nowait(None)
+
+        running = asyncio.create_task(work())
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await running
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
