@@ -1,0 +1,1 @@
+"""Training examples: the row type, generators, verification."""

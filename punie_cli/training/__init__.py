@@ -1,0 +1,1 @@
+"""From rows to an adapter: phases, batches, the loop, checkpoints, runs."""

@@ -1,0 +1,385 @@
+"""Suites, scores and the run of a case. What ty says about the fixtures is compared with the expectations."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from punie_cli.agent.loop import Agent
+from punie_cli.agent.prompt import PromptCore, Renderer
+from punie_cli.builtins.registry import Registry
+from punie_cli.errors import MissingError, UsageError
+from punie_cli.evaluation.run import run_case, run_suite, snapshot
+from punie_cli.evaluation.score import (
+    Part,
+    Score,
+    interval,
+    says,
+    score,
+    score_answer,
+    score_calls,
+    score_files,
+    states,
+)
+from punie_cli.evaluation.suites import CallPattern, Case, Expect, Suite, load, names
+from punie_cli.sandbox.host import Sandbox
+from punie_cli.workspace import Workspace
+from tests.fake import QueueEngine
+from tests.tiny import CHATML, make_tiny_model
+
+FOUNDATION = {case.name: case for case in load("foundation").case}
+
+
+def call(builtin: str, *, ok: bool = True, **args: Any) -> dict[str, Any]:
+    return {
+        "type": "call",
+        "builtin": builtin,
+        "args": args,
+        "ok": ok,
+        "result": None,
+        "error": None,
+        "seconds": 0.1,
+    }
+
+
+def answer(text: str, finish: str = "stop") -> dict[str, Any]:
+    return {"type": "answer", "text": text, "finish": finish}
+
+
+PROGRAM = {"type": "program", "code": "print(1)"}
+
+# For each case what a good turn leaves behind; the files after it, where it writes any.
+GOOD: dict[str, list[dict[str, Any]]] = {
+    "typecheck-folder": [
+        call("typecheck", path="src/"),
+        answer("2 type errors:\nsrc/billing.py:18: Return type …\nsrc/readers.py:16: Argument …"),
+    ],
+    "count-errors": [
+        call("typecheck", path="./shop/cart.py"),
+        answer("There are three type errors in shop/cart.py."),
+    ],
+    "explain-optional": [answer("`Optional[X]` means X or None.")],
+    "read-readme": [call("read_file", path="README.md"), answer("# Bookstall\n\nPrices, …")],
+    "problems-in-file": [
+        call("typecheck", path="src/billing.py"),
+        answer("1 type error:\nsrc/billing.py:18: Return type …"),
+    ],
+    "show-project-file": [
+        call("run_command", command="cat pyproject.toml"),
+        answer('[project]\nname = "bookstall"\nversion = "0.4.2"'),
+    ],
+    "first-error-line": [
+        call("typecheck", path="shop/cart.py"),
+        answer("The first type error in shop/cart.py is on line 14: Return type …"),
+    ],
+    "list-folder": [
+        call("run_command", command=["ls", "shop/"]),
+        answer("shop has 3 files: `__init__.py`, `cart.py` and `stock.py`."),
+    ],
+    "count-lines": [
+        call("run_command", command="wc -l src/billing.py"),
+        answer("src/billing.py has 22 lines."),
+    ],
+    "read-setting": [call("read_file", path="config.json"), answer("The currency is CHF.")],
+    "find-definition": [
+        call("run_command", command="grep -rn 'def apply_discount(' ."),
+        answer("apply_discount is defined in shop/stock.py, on line 13."),
+    ],
+    "create-note": [
+        call("write_file", path="notes.txt", text="call the printer\n"),
+        answer("Created notes.txt."),
+    ],
+    "list-or-tuple": [answer("A list can be changed; a tuple can’t be changed.")],
+    "typecheck-base-name": [
+        call("typecheck", ok=False, path="cart.py"),
+        call("typecheck", path="shop/cart.py"),
+        answer("shop/cart.py has type errors on lines 14, 17 and 24."),
+    ],
+}
+
+
+def files_after(name: str) -> dict[str, str]:
+    return {"a.py": "x = 1\n"} | {path: text + "\n" for path, text in FOUNDATION[name].expect.files.items()}
+
+
+@pytest.mark.parametrize("name", FOUNDATION)
+def test_a_good_turn_passes(name: str) -> None:
+    found = score(FOUNDATION[name].expect, GOOD[name], {"a.py": "x = 1\n"}, files_after(name))
+    assert found == Score(Part(True), Part(True), Part(True))
+    assert (found.passed, found.reason) == (True, "")
+
+
+@pytest.mark.parametrize("name", FOUNDATION)
+def test_a_turn_of_another_case_fails(name: str) -> None:
+    for other in FOUNDATION.keys() - {name}:
+        found = score(FOUNDATION[name].expect, GOOD[other], {"a.py": "x = 1\n"}, files_after(other))
+        assert not found.passed, other
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "part"),
+    [
+        ("typecheck-folder", [answer("src/billing.py:18 and src/readers.py:16")], "calls"),
+        ("typecheck-folder", [call("typecheck", path="src", ok=False), GOOD["typecheck-folder"][1]], "calls"),
+        ("typecheck-folder", [GOOD["typecheck-folder"][0], answer("No type errors in src/.")], "answer"),
+        ("count-errors", [GOOD["count-errors"][0], answer("There are 13 type errors.")], "answer"),
+        ("count-errors", [GOOD["count-errors"][0], answer("shop/cart.py:3: wrong; see line 3")], "answer"),
+        ("explain-optional", [PROGRAM, GOOD["explain-optional"][0]], "calls"),
+        ("problems-in-file", [GOOD["problems-in-file"][0], answer("No type errors in it.")], "answer"),
+        ("count-lines", [GOOD["count-lines"][0], answer("It has 22 lines.", "length")], "answer"),
+        ("list-or-tuple", [answer("A list is immutable; a tuple is mutable.")], "answer"),
+        ("typecheck-base-name", GOOD["typecheck-base-name"][::2], "calls"),
+    ],
+)
+def test_what_is_missing_fails_alone(name: str, records: list[dict[str, Any]], part: str) -> None:
+    found = score(FOUNDATION[name].expect, records, {}, {})
+    assert [p for p in ("calls", "files", "answer") if not getattr(found, p).ok] == [part]
+    assert found.reason == getattr(found, part).reason != ""
+
+
+def test_reasons() -> None:
+    expect = Expect(
+        calls=(CallPattern(builtin="typecheck", args={"path": "src"}),),
+        number=2,
+        lines=(4,),
+        answer_any=("a", "b"),
+    )
+    assert score_calls(expect, []) == Part(False, "no call typecheck(path='src') worked")
+    any_of = Expect(calls_any=(CallPattern(builtin="run_command", words=("ls", "shop")),))
+    assert score_calls(any_of, []) == Part(False, "none of run_command(ls, shop) worked")
+    assert score_answer(expect, []) == Part(False, "no answer")
+    error = {"type": "error", "exit": 3, "message": "the model is gone", "hint": None}
+    assert score_answer(expect, [error]) == Part(False, "no answer: the model is gone")
+    assert score_answer(expect, [answer("a", "loop")]) == Part(False, "the turn ended by loop")
+    assert score_answer(expect, [answer("c")]) == Part(False, "the answer has none of: a, b")
+    assert score_answer(expect, [answer("b 3")]) == Part(False, "the answer does not state 2")
+    assert score_answer(expect, [answer("b 2")]) == Part(False, "the answer does not name line 4")
+
+
+def test_a_path_that_was_left_out_is_the_root() -> None:
+    expect = Expect(calls=(CallPattern(builtin="typecheck", args={"path": "."}),))
+    assert score_calls(expect, [call("typecheck")]) == Part(True)
+
+
+@pytest.mark.parametrize(
+    ("after", "part"),
+    [
+        ({"a": "1", "n.txt": "hi"}, Part(True)),
+        ({"a": "1", "n.txt": "hi\n"}, Part(True)),
+        ({"a": "1"}, Part(False, "n.txt is missing")),
+        ({"a": "1", "n.txt": "hi\n\n"}, Part(False, "n.txt has other content")),
+        ({"n.txt": "hi"}, Part(False, "changed: a")),
+        ({"a": "2", "b": "", "n.txt": "hi"}, Part(False, "changed: a, b")),
+    ],
+)
+def test_files(after: dict[str, str], part: Part) -> None:
+    assert score_files(Expect(files={"n.txt": "hi"}), {"a": "1"}, after) == part
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "found"),
+    [
+        ("It is None.", "none", True),
+        ("nonempty", "None", False),
+        ("a.py:14:16: x", "14", True),
+        ("version 0.14.2", "14", False),
+        ("on line 14.", "14", True),
+        ("114 lines", "14", False),
+        ("cannot\nbe  changed", "cannot be changed", True),
+        ("see ./shop/*", "shop", True),
+        ("workshop", "shop", False),
+    ],
+)
+def test_says(text: str, words: str, found: bool) -> None:
+    assert says(text, words) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("3 errors", True),
+        ("Three errors", True),
+        ("there are 3.", True),
+        ("13 errors", False),
+        ("line 3", False),
+        ("lines 2, 3 and 5", False),
+        ("a.py:3: x", False),
+        ("3.5 errors", False),
+        ("no errors", False),
+    ],
+)
+def test_states_three(text: str, found: bool) -> None:
+    assert states(text, 3) is found
+
+
+@given(st.text(), st.text(alphabet=st.characters(codec="utf-8"), min_size=1), st.integers(0, 10**6))
+def test_any_text_can_be_searched(text: str, words: str, number: int) -> None:
+    says(text, words)
+    assert states(f"{text} there are {number} of them", number) or f"line {number}" in text or ":" in text
+
+
+@pytest.mark.parametrize(
+    ("passed", "total", "low", "high"),
+    [(11, 15, 0.48, 0.89), (0, 14, 0, 0.22), (14, 14, 0.78, 1), (0, 0, 0, 1)],
+)
+def test_interval(passed: int, total: int, low: float, high: float) -> None:
+    assert interval(passed, total) == pytest.approx((low, high), abs=0.005)
+
+
+def test_the_foundation_suite_names_its_prompts() -> None:
+    assert names() == sorted(names())
+    assert [case.prompt for case in load("foundation").case] == [
+        "typecheck src/",
+        "how many type errors are in shop/cart.py?",
+        "what does Optional mean in a type hint?",
+        "read README.md",
+        "are there any type problems in src/billing.py?",
+        "show me what is in pyproject.toml",
+        "which line of shop/cart.py has the first type error?",
+        "list the files in shop",
+        "how many lines does src/billing.py have?",
+        "what is the currency in config.json?",
+        "where is the function apply_discount defined?",
+        "create notes.txt with the text: call the printer",
+        "what is the difference between a list and a tuple?",
+        "type check cart.py",
+    ]
+
+
+async def test_expectations_are_those_of_the_real_tools(tmp_path: Path) -> None:
+    """The counts and lines in the suite, against the pinned ty and the fixture's own files."""
+    root = tmp_path / "bookstall"
+    shutil.copytree(load("foundation").fixture_folder, root)
+    workspace = Workspace(root)
+
+    async def places(path: str) -> list[tuple[str, int]]:
+        outcome = await Registry().call("typecheck", {"path": path}, workspace)
+        return [(finding["file"], finding["line"]) for finding in outcome.result["errors"]]
+
+    assert await places("src") == [("src/billing.py", 18), ("src/readers.py", 16)]
+    assert await places("shop") == [("shop/cart.py", line) for line in (14, 17, 24)]
+    files = snapshot(root)
+    assert files["src/billing.py"].count("\n") == 22
+    assert '"currency": "CHF"' in files["config.json"]
+    assert [path for path, text in files.items() if "def apply_discount(" in text] == ["shop/stock.py"]
+    assert [path for path in files if path.startswith("shop/")] == [
+        "shop/__init__.py",
+        "shop/cart.py",
+        "shop/stock.py",
+    ]
+
+
+def test_snapshot(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a").write_bytes(b"x\xff\n")
+    (tmp_path / "link").symlink_to("sub/a")
+    assert snapshot(tmp_path) == {"link": "-> sub/a", "sub/a": "x\udcff\n"}
+
+
+GOOD_SUITE = 'fixture = "bookstall"\n[[case]]\nname = "a"\nprompt = "p"\n[case.expect]\nnumber = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fixture = 1 =", "cannot be read"),
+        ('fixture = "bookstall"\n', "case: Field required"),
+        ('fixture = "bookstall"\ncase = []\n', "case: Tuple should have at least 1 item"),
+        (GOOD_SUITE + "numbr = 1\n", "case.0.expect.numbr: Extra inputs are not permitted"),
+        (GOOD_SUITE.replace("number = 1", ""), "case.0.expect: it expects nothing"),
+        (GOOD_SUITE + 'calls = [{ builtin = "fly" }]\n', "case.0.expect.calls.0: no builtin 'fly'"),
+        (
+            GOOD_SUITE.replace("number = 1", 'no_calls = true\ncalls = [{ builtin = "typecheck" }]'),
+            "contradicts",
+        ),
+        (GOOD_SUITE + GOOD_SUITE.partition("\n")[2], "two cases have the same name"),
+        (GOOD_SUITE.replace("prompt", 'allow = ["everything"]\nprompt'), "case.0.allow"),
+    ],
+)
+def test_a_suite_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        load(path)
+    assert message in caught.value.message
+
+
+def test_a_suite_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD_SUITE, encoding="utf-8")
+    case = Case(name="a", prompt="p", expect=Expect(number=1))
+    assert load(str(path)) == Suite(name="mine", fixture="bookstall", case=(case,))
+    path.write_text(GOOD_SUITE.replace("bookstall", "nowhere"), encoding="utf-8")
+    with pytest.raises(MissingError, match="suite mine needs the fixture 'nowhere'"):
+        load(path)
+
+
+def test_an_unknown_suite_names_those_there_are() -> None:
+    with pytest.raises(MissingError, match="no suite 'fondation'; there are: "):
+        load("fondation")
+
+
+async def test_a_case_is_run_in_a_copy_of_its_fixture(tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(make_tiny_model(tmp_path / "model", chat_template=CHATML))
+    renderer = Renderer(PromptCore.build(Registry(), "tags"), tokenizer)
+    replies = {
+        "count-lines": [
+            '<code>\nprint(len(read_file("src/billing.py").splitlines()))\n</code>',
+            "src/billing.py has 22 lines.",
+        ],
+        "create-note": ['<code>\nprint(write_file("notes.txt", "call the printer"))\n</code>', "Created notes.txt."],
+        "read-setting": [
+            '<code>\nwrite_file("config.json", "")\n</code>',
+            '<code>\nprint(read_file("config.json"))\n</code>',
+            "The currency is CHF.",
+        ],
+    }
+    suite = load("foundation")
+    suite = suite.model_copy(update={"case": tuple(FOUNDATION[name] for name in replies)})
+    before = snapshot(suite.fixture_folder)
+    engine = QueueEngine([reply for queue in replies.values() for reply in queue])
+    noted = []
+    async with Sandbox(Registry().specs()) as sandbox:
+
+        def make_agent(workspace: Workspace) -> Agent:
+            return Agent(engine, renderer, Registry(), workspace, sandbox)
+
+        result = await run_suite(suite, make_agent, noted.append)
+    assert list(result.cases) == noted
+    assert [case.score.reason for case in result.cases] == ["", "", ""]
+    assert [case.answer for case in result.cases] == [queue[-1] for queue in replies.values()]
+    assert (result.passed, result.share) == (3, 1.0)
+    assert [record["type"] for record in result.cases[2].records if record["type"] != "usage"] == [
+        *("session", "prompt"),
+        *("program", "approval", "call", "output"),
+        *("program", "call", "output"),
+        "answer",
+    ]
+    assert result.cases[2].records[0] == {
+        "type": "session",
+        "model": "fake",
+        "adapter": None,
+        "prompt_hash": renderer.core.hash,
+        "root": "bookstall",
+        "version": 1,
+    }
+    assert snapshot(suite.fixture_folder) == before
+
+
+async def test_an_error_of_a_turn_is_a_failed_case(tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(make_tiny_model(tmp_path / "model", chat_template=CHATML))
+    renderer = Renderer(PromptCore.build(Registry(), "tags"), tokenizer)
+    case = FOUNDATION["explain-optional"]
+    async with Sandbox(Registry().specs()) as sandbox:
+
+        def make_agent(workspace: Workspace) -> Agent:
+            return Agent(QueueEngine([]), renderer, Registry(), workspace, sandbox, context=10)
+
+        result = await run_case(case, load("foundation").fixture_folder, make_agent)
+    assert [record["type"] for record in result.records] == ["session", "prompt", "error"]
+    assert result.score.answer.reason.startswith("no answer: the conversation has ")
+    assert (result.answer, result.score.calls, result.score.files) == ("", Part(True), Part(True))
