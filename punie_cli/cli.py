@@ -1,0 +1,462 @@
+"""The whole command line. Each command imports what it needs in its body, calls the library, shows the value.
+
+punie --help
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from punie_cli import __version__
+from punie_cli.errors import Exit, InterruptedByUser, PunieError, RefusedError
+
+if TYPE_CHECKING:
+    from punie_cli.agent.open import Connect
+    from punie_cli.render import View
+    from punie_cli.session import Recorder
+    from punie_cli.settings import Settings
+
+C = TypeVar("C", bound=click.Command)
+
+
+@dataclass
+class App:
+    """What one run of the command line shares; `connect` replaces the model on this machine by another engine."""
+
+    connect: "Connect | None" = None
+    debug: bool = False
+    color: Literal["auto", "always", "never"] | None = None
+    json: bool = False
+    recorder: "Recorder | None" = None
+
+    def settings(self, **flags: Any) -> "Settings":
+        from punie_cli import settings
+
+        return settings.load({"color": self.color, **flags})
+
+    def record(self, command: str, json: bool, view: "View") -> "Recorder":
+        """Begin the session of a command; its failure becomes the session's last record."""
+        from punie_cli.session import Recorder
+        from punie_cli.store import Store
+        from punie_cli.terminal import log_to_file
+
+        log_to_file()
+        self.recorder = Recorder(command, Store(warn=view.note), _print_line if json else None)
+        return self.recorder
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _examples(*lines: str) -> Callable[[C], C]:
+    """Examples at the end of a help text, one to a line."""
+
+    def add(command: C) -> C:
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+        return command
+
+    return add
+
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_root = click.option(
+    "--root", type=_FOLDER, default=".", show_default=True, help="The folder to work in; nothing outside is touched."
+)
+_model = click.option("--model", metavar="NAME", help="A model of the store or a folder, instead of the one in use.")
+_adapter = click.option("--adapter", metavar="NAME", help="An adapter, a folder of one, or `none`.")
+_allow = click.option("--allow", metavar="RULES", help="What needs no question: write, run, read; parted by commas.")
+_json_lines = click.option("--json", "json_", is_flag=True, help="Print JSON lines, one for each event.")
+_phase = click.option("--phase", type=int, required=True, metavar="N", help="The number of the recipe.")
+_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+
+
+@_examples('punie ask "typecheck src/"', "punie chat", "punie train --phase 23")
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="punie %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of a crash.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), help="Colours in the terminal.")
+@click.option("--offline", is_flag=True, help="Never ask the Hugging Face hub.")
+@click.pass_context
+def cli(context: click.Context, debug: bool, color: Literal["auto", "always", "never"] | None, offline: bool) -> None:
+    """Talk to a local model that acts by writing Python, and retrain it from what happened."""
+    app = context.ensure_object(App)
+    app.debug, app.color = debug, color
+    if color == "never" or (color is None and os.environ.get("NO_COLOR")):
+        context.color = False
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@_examples(
+    'punie ask "typecheck src/"', "git diff | punie ask 'what does this change?'", "punie ask --json - < prompt.txt"
+)
+@cli.command()
+@click.argument("prompt", required=False)
+@_json_lines
+@click.option("-q", "--quiet", is_flag=True, help="Show the answer alone.")
+@_model
+@_adapter
+@_root
+@_allow
+@click.option("--max-steps", type=int, metavar="N", help="Replies of the model before it is stopped.  [default: 8]")
+@click.option("--max-tokens", type=int, metavar="N", help="Tokens of one reply.  [default: 512]")
+@click.pass_obj
+def ask(app: App, prompt: str | None, json_: bool, quiet: bool, root: Path, **flags: Any) -> int:
+    """Ask once and print the answer.
+
+    Text from stdin comes before PROMPT; `-` takes the whole prompt from stdin. The answer goes to stdout,
+    programs and calls go to stderr. Writes and commands are asked about at a terminal, and refused without one
+    unless --allow names them.
+    """
+    from punie_cli import talk, terminal
+    from punie_cli.agent.open import connect_mlx
+    from punie_cli.render import View
+
+    piped = terminal.read_stdin(talk.EXAMPLE) if prompt == "-" or terminal.has_input() else ""
+    text = talk.join_prompt(prompt, piped)
+    settings = app.settings(**flags)
+    view = View(color=settings.color, quiet=quiet or json_, answers=not json_)
+    workspace = talk.open_workspace(root, settings, _approver(view, settings))
+    recorder = app.record("ask", json_, view)
+    return terminal.run_async(talk.ask(text, workspace, settings, recorder, view, app.connect or connect_mlx))
+
+
+@_examples("punie exec check.py", "echo 'print(typecheck())' | punie exec -", "punie exec --allow write --json fix.py")
+@cli.command("exec")
+@click.argument("file", type=click.Path(allow_dash=True))
+@_json_lines
+@_root
+@_allow
+@click.pass_obj
+def exec_(app: App, file: str, json_: bool, root: Path, allow: str | None) -> int:
+    """Run a program in the sandbox, without a model.
+
+    FILE, or `-` for stdin, may use plain Python and the builtins. What it prints goes to stdout.
+    """
+    from punie_cli import talk, terminal
+    from punie_cli.render import View
+
+    code = terminal.read_stdin("punie exec FILE") if file == "-" else terminal.read_program(Path(file))
+    settings = app.settings(allow=allow)
+    view = View(color=settings.color, quiet=True, answers=not json_)
+    workspace = talk.open_workspace(root, settings, _approver(view, settings))
+    recorder = app.record("exec", json_, view)
+    return terminal.run_async(talk.execute(code, workspace, recorder, view, text=not json_))
+
+
+@_examples("punie chat", "punie chat --root ~/project --allow write")
+@cli.command()
+@_model
+@_adapter
+@_root
+@_allow
+@click.pass_obj
+def chat(app: App, root: Path, **flags: Any) -> int:
+    """Talk in the terminal.
+
+    Enter sends, Alt-Enter begins a new line, /help shows the rest. Ctrl-C stops a reply and its program; Ctrl-D
+    leaves. Writes and commands are asked about, with a diff.
+    """
+    from punie_cli import talk, terminal
+    from punie_cli.agent.open import connect_mlx
+    from punie_cli.chat.approve import person
+    from punie_cli.chat.readers import open_reader
+    from punie_cli.chat.repl import chat as talk_on
+    from punie_cli.render import View
+
+    settings = app.settings(**flags)
+    view = View(color=settings.color)
+    reader = open_reader(root.resolve())
+    approver = _no_terminal(settings)
+    if terminal.is_interactive():
+        approver = person(view, reader.answer, frozenset(settings.allow))
+    workspace = talk.open_workspace(root, settings, approver)
+    recorder = app.record("chat", False, view)
+    return terminal.run_async(talk_on(workspace, settings, recorder, view, reader, app.connect or connect_mlx))
+
+
+@_examples("punie models list", "punie models pull embedded")
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """See, fetch and choose the models of this machine.
+
+    Without a command it lists them.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(models_list)
+
+
+@_examples("punie models list", "punie models list --catalogue", "punie models list -q")
+@models.command("list")
+@click.option("--catalogue", is_flag=True, help="Models that can be pulled, and whether they suit this machine.")
+@_json
+@click.option("-q", "--quiet", is_flag=True, help="Print names alone.")
+@click.pass_obj
+def models_list(app: App, catalogue: bool, json_: bool, quiet: bool) -> None:
+    """List the models of the store."""
+    from punie_cli import listings
+    from punie_cli.render import print_listing
+
+    listing = listings.catalogue() if catalogue else listings.models()
+    print_listing(listing, "json" if json_ else "names" if quiet else "table", app.settings().color)
+
+
+@_examples("punie models pull embedded", "punie models pull mlx-community/Qwen2.5-Coder-3B-Instruct-4bit")
+@models.command("pull")
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Fetch all files anew.")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, and stop.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the folder of the model alone.")
+@click.pass_obj
+def models_pull(app: App, name: str, force: bool, dry_run: bool, quiet: bool) -> None:
+    """Fetch a model: `embedded`, or OWNER/NAME of the Hugging Face hub.
+
+    Size and free disk are shown first. An interrupted download goes on where it stopped.
+    """
+    from punie_cli import listings
+    from punie_cli.models import store
+    from punie_cli.render import View
+
+    view = View(color=app.settings().color, quiet=quiet)
+    if dry_run or not quiet:
+        view.note(listings.cost(name))
+    if dry_run:
+        return
+    try:
+        folder = store.pull(name, force=force, progress=view.pulling)
+    finally:
+        view.idle()
+    click.echo(folder)
+
+
+@_examples("punie models use embedded", "punie models use Qwen2.5-Coder-3B-Instruct-4bit")
+@models.command("use")
+@click.argument("name")
+@click.option("--adapter", metavar="NAME", help="The adapter to use with it, or `none`.")
+def models_use(name: str, adapter: str | None) -> None:
+    """Put a model in use."""
+    from punie_cli.agent.open import use
+
+    chosen = use(name, adapter)
+    click.echo(f"{chosen.name}, adapter {chosen.adapter.name if chosen.adapter else 'none'}")
+
+
+@_examples("punie models show", "punie models show embedded --json")
+@models.command("show")
+@click.argument("name", required=False)
+@_json
+def models_show(name: str | None, json_: bool) -> None:
+    """Show one model, by default the one in use."""
+    from punie_cli import listings
+    from punie_cli.render import print_fields
+
+    print_fields(listings.card(name), json=json_)
+
+
+@_examples("punie models remove Qwen2.5-Coder-3B-Instruct-4bit")
+@models.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Remove the model in use, too.")
+def models_remove(name: str, yes: bool, force: bool) -> None:
+    """Delete a model of the store."""
+    from punie_cli import listings
+    from punie_cli.models import store
+    from punie_cli.terminal import is_interactive
+
+    what = listings.removal(name)
+    if not yes:
+        if not is_interactive():
+            raise RefusedError(f"{what} is not deleted without a yes", f"punie models remove {name} --yes")
+        if not click.confirm(f"Delete {what}?", err=True):
+            return
+    done = store.remove(name, force=force)
+    click.echo(f"{done.name}: {done.freed / 1e9:.2f} GB free again")
+
+
+@_examples("punie models path", "ls $(punie models path embedded)")
+@models.command("path")
+@click.argument("name", required=False)
+def models_path(name: str | None) -> None:
+    """Print the folder of a model, by default of the one in use."""
+    from punie_cli.models import store
+
+    click.echo(store.find(name))
+
+
+@_examples("punie data build --phase 23")
+@cli.group()
+def data() -> None:
+    """Build what models are trained on."""
+
+
+@_examples("punie data build --phase 23")
+@data.command("build")
+@_phase
+@click.pass_obj
+def data_build(app: App, phase: int) -> None:
+    """Build the rows of a phase: generate, execute, split, write."""
+    from punie_cli import terminal
+    from punie_cli.render import View
+    from punie_cli.rows.build import build
+    from punie_cli.training.phase import load_phase
+
+    view = View(color=app.settings().color)
+    recipe = load_phase(phase)
+    try:
+        made = terminal.run_async(build(recipe, note=lambda done, of: view.progress("building rows", done, of, "rows")))
+    finally:
+        view.idle()
+    sides = ", ".join(f"{count} {side}" for side, count in made.sides.items())
+    click.echo(f"{made.folder}: {sides}; data {made.data_hash[:12]}")
+
+
+@_examples("punie train --phase 23", "punie train --phase 23 --resume")
+@cli.command()
+@_phase
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder of the adapter, instead of one below punie's data."
+)
+@click.option("--model", metavar="NAME", help="The model to train on, instead of the one that the phase names.")
+@click.pass_obj
+def train(app: App, phase: int, resume: bool, out: Path | None, model: str | None) -> None:
+    """Train an adapter by the recipe of a phase.
+
+    The rows are those of `punie data build`, else those that ship. Ctrl-C saves and stops; --resume goes on.
+    """
+    from punie_cli.render import View
+    from punie_cli.training.run import train as train_phase
+
+    settings = app.settings(model=model)
+    view = View(color=settings.color)
+    try:
+        done = train_phase(phase=phase, resume=resume, out=out, model=model and settings.model, report=view.training)
+    finally:
+        view.idle()
+    click.echo(f"{done.adapter}: step {done.step}, validation loss {done.loss:.4f}, {done.seconds:.0f} s")
+
+
+@_examples("punie doctor", "punie doctor --json")
+@cli.command()
+@_json
+@_model
+@_adapter
+@click.pass_obj
+def doctor(app: App, json_: bool, **flags: Any) -> int:
+    """Check what a turn needs, and say how to mend it.
+
+    Exits with 0 when a turn could run, else with 3.
+    """
+    from punie_cli import doctor as room
+    from punie_cli.render import print_report
+
+    report = room.examine({"color": app.color, **flags})
+    print_report(report, json=json_, color=app.color or "auto")
+    return Exit.OK if report.ok else Exit.MISSING
+
+
+def _no_terminal(settings: "Settings") -> Any:
+    from punie_cli.approvals import no_terminal
+
+    return no_terminal(frozenset(settings.allow))
+
+
+def _approver(view: "View", settings: "Settings") -> Any:
+    from punie_cli.chat.approve import person
+    from punie_cli.terminal import Lines, is_interactive
+
+    if not is_interactive():
+        return _no_terminal(settings)
+    return person(view, Lines(sys.stderr).ask, frozenset(settings.allow))
+
+
+def run(args: list[str], app: App | None = None) -> int:
+    """Run one command line and return its exit code; failures are written to stderr, and never raised."""
+    app = app or App()
+    try:
+        return _run(args, app)
+    except BrokenPipeError:
+        # The reader has gone. Python would complain once more when it flushes stdout at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+    finally:
+        if app.recorder is not None:
+            app.recorder.close()
+
+
+def _run(args: list[str], app: App) -> int:
+    options = args[: args.index("--")] if "--" in args else args
+    app.json = "--json" in options
+    app.debug = "--debug" in options
+    try:
+        result = cli.main(args, prog_name="punie", standalone_mode=False, obj=app)
+        sys.stdout.flush()
+        return int(result) if isinstance(result, int) else Exit.OK
+    except BrokenPipeError:
+        raise
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path if context else 'punie'} --help"
+        return _fail(app, PunieError(error.format_message(), hint), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail(app, InterruptedByUser("interrupted"))
+    except PunieError as error:
+        return _fail(app, error)
+    except Exception as error:
+        return _crash(app, error)
+
+
+def _fail(app: App, error: PunieError, code: int | None = None) -> int:
+    code = int(error.exit_code if code is None else code)
+    if isinstance(error, InterruptedByUser) and sys.stderr.isatty():
+        # Behind the ^C that the terminal shows.
+        click.echo(err=True)
+    click.echo(f"Error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"Try: {error.hint}", err=True)
+    if app.recorder is not None and app.recorder.begun:
+        from punie_cli.agent.events import Failed
+
+        app.recorder.note(Failed(code, error.message, error.hint))
+    elif app.json:
+        import json
+
+        fields = {"type": "error", "session": None, "step": 0, "exit": code}
+        _print_line(json.dumps(fields | {"message": error.message, "hint": error.hint}))
+    return code
+
+
+def _crash(app: App, error: Exception) -> int:
+    import traceback
+
+    from punie_cli.paths import log_file
+
+    text = "".join(traceback.format_exception(error))
+    if app.debug:
+        click.echo(text, err=True, nl=False)
+    try:
+        log_file().parent.mkdir(parents=True, exist_ok=True)
+        with log_file().open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"punie {__version__} {' '.join(sys.argv[1:2])}\n{text}\n")
+        place = f"the traceback is in {log_file()}"
+    except OSError:
+        place = f"{log_file()} cannot be written"
+    summary = traceback.format_exception_only(error)[-1].strip()
+    return _fail(app, PunieError(f"punie crashed: {summary}; {place}", "punie --debug … shows the traceback"))
+
+
+def main() -> None:
+    """The `punie` command."""
+    sys.exit(run(sys.argv[1:]))

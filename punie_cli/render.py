@@ -1,0 +1,361 @@
+"""Views for people: programs, calls, outputs, answers, diffs and tables. The only place that styles.
+
+Answers go to stdout, all else to stderr. Text of the model or of a tool is shown with its control characters
+escaped, so that it cannot steer the terminal.
+"""
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from punie_cli.agent.dialects import Step, output_body
+from punie_cli.agent.events import Answered, Called, Delta, Event, Output, Program, Prompted
+from punie_cli.agent.execute import as_message
+from punie_cli.agent.messages import expand
+from punie_cli.approvals import Question, visible
+from punie_cli.doctor import Report
+from punie_cli.listings import Listing, training_text
+
+Color = Literal["auto", "always", "never"]
+
+# A longer output is folded to its first and last lines; the store has all of it.
+_FOLD_LINES = 16
+_HEAD_LINES, _TAIL_LINES = 10, 4
+_ARGUMENT_CHARS = 60
+_SLOW_S = 1.0
+_GUTTER = "│ "
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
+
+
+class View:
+    """Shows the events of a session.
+
+    `quiet` leaves out programs, calls and outputs; `answers` off leaves stdout to someone else (`--json`).
+    On a terminal an answer is shown block by block while it is written: `parse` reads a reply so far.
+    """
+
+    def __init__(self, *, color: Color = "auto", quiet: bool = False, answers: bool = True) -> None:
+        self.out = _console(sys.stdout, color)
+        self.err = _console(sys.stderr, color)
+        self._last = ""
+        self.parse: Callable[[str], Step] | None = None
+        self._quiet = quiet
+        self._answers = answers
+        self._reply = ""
+        self._shown = 0
+        self._status: Any = None
+        self._progress = ""
+
+    def show(self, event: Event) -> None:
+        """One event of a turn."""
+        match event:
+            case Prompted():
+                self._reset()
+                self.busy("thinking")
+            case Delta(text=text):
+                self._reply += text
+                # Only a line end can finish a block.
+                if "\n" in text:
+                    self._stream()
+            case Program(code=code):
+                self._reset()
+                self._program(code)
+                self.busy("running")
+            case Called():
+                self._call(event)
+            case Output():
+                self._last = output_body(as_message(event))
+                self._output(event)
+                self.busy("thinking")
+            case Answered():
+                self.idle()
+                self._answer(event)
+
+    def question(self, question: Question) -> None:
+        """What a program wants to do, with the diff of a write."""
+        self.idle()
+        self.err.print(Text(f"A program wants to {question.summary}", style="bold"))
+        if question.diff is not None:
+            self.diff(question.diff)
+
+    def diff(self, text: str) -> None:
+        """A unified diff in colours."""
+        for line in text.splitlines():
+            style = next((style for start, style in _DIFF_STYLES if line.startswith(start)), "")
+            self.err.print(Text(line, style=style))
+
+    def write(self, text: str) -> None:
+        """What a program printed, on stdout as it is; on a terminal with control characters escaped."""
+        self.idle()
+        self.out.file.write(visible(text) if self.out.is_terminal else text)
+        self.out.file.flush()
+
+    def note(self, text: str) -> None:
+        """One line on stderr, also when quiet."""
+        self.idle()
+        self.err.print(Text(text, style="dim"))
+
+    def unanswered(self, command: str, rules: Iterable[str]) -> None:
+        """Questions were refused because nobody was there; `rules` are the words for --allow."""
+        self.note("Refused: nobody is at the terminal")
+        self.note(f"Try: punie {command} --allow {','.join(rules)} …")
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """A failure that the session survives."""
+        self.idle()
+        self.err.print(Text(f"Error: {message}", style="red"))
+        if hint:
+            self.err.print(Text(f"Try: {hint}"))
+
+    def busy(self, text: str) -> None:
+        """On a terminal: say that something goes on, until the next thing is shown."""
+        self.idle()
+        if self._quiet or not self._answers or not self.err.is_terminal or self.err.is_dumb_terminal:
+            return
+        self._status = self.err.status(Text(text, style="dim"))
+        self._status.start()
+
+    def progress(self, text: str, done: int = 0, total: int = 0, unit: str = "") -> None:
+        """How far long work is: one changing line on a terminal, a new line for each new text elsewhere."""
+        if self._quiet:
+            return
+        if self.err.is_terminal and not self.err.is_dumb_terminal:
+            part = f": {done} of {total} {unit}" if total else ""
+            if self._status is None:
+                self.busy(text + part)
+            else:
+                self._status.update(Text(text + part, style="dim"))
+        elif text != self._progress:
+            self.note(text)
+        self._progress = text
+
+    def pulling(self, step: Any) -> None:
+        """A `models.building.PullStep`."""
+        self.progress(step.text, step.done // 1_000_000, step.total // 1_000_000, "MB")
+
+    def training(self, event: Any) -> None:
+        """What a training run reports; steps pass by on a terminal, all else stays."""
+        text = training_text(event)
+        if type(event).__name__ == "Step" and self.err.is_terminal:
+            self.progress(text)
+        elif text:
+            self.note(text)
+
+    def idle(self) -> None:
+        """Take that sign away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _reset(self) -> None:
+        self.idle()
+        self._reply, self._shown = "", 0
+
+    def _stream(self) -> None:
+        if not self._live or self.parse is None:
+            return
+        step = self.parse(self._reply)
+        if step.kind != "answer" or not step.closed:
+            return
+        text = step.text.lstrip()
+        end = finished_blocks(text)
+        if end > self._shown:
+            self._block(text[self._shown : end])
+            self._shown = end
+
+    @property
+    def _live(self) -> bool:
+        return self._answers and self.out.is_terminal and not self.out.is_dumb_terminal
+
+    def _answer(self, event: Answered) -> None:
+        if not self._answers:
+            return
+        if self._live:
+            written = event.text if event.written is None else event.written
+            self._block(written[self._shown :])
+            self._reset()
+        else:
+            # A terminal that is not one for rich still is a terminal.
+            text = visible(event.text) if self.out.is_terminal else event.text
+            self.out.file.write(f"{text}\n")
+            self.out.file.flush()
+        if event.finish == "length":
+            self.note("(cut short: the reply reached its limit of tokens; --max-tokens sets it)")
+
+    def _block(self, text: str) -> None:
+        if not text.strip():
+            return
+        self.idle()
+        if self._shown:
+            self.out.print()
+        # Markdown would join the lines of an output.
+        fenced = expand(text, f"~~~~text\n{self._last}\n~~~~")
+        self.out.print(Markdown(visible(fenced).strip("\n")))
+
+    def _program(self, code: str) -> None:
+        if self._quiet:
+            return
+        code = visible(code).rstrip("\n")
+        lines = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code)
+        for line in lines.split("\n"):
+            self.err.print(Text(_GUTTER, style="dim") + line, soft_wrap=True)
+
+    def _call(self, event: Called) -> None:
+        if self._quiet:
+            return
+        self.idle()
+        line = Text("• ", style="dim") + Text(call_text(event.builtin, event.args))
+        summary = outcome_text(event)
+        if summary:
+            line += Text(f" → {summary}", style="" if event.ok else "red")
+        if event.seconds >= _SLOW_S:
+            line += Text(f" ({event.seconds:.0f} s)", style="dim")
+        self.err.print(line, soft_wrap=True)
+
+    def _output(self, event: Output) -> None:
+        self.idle()
+        if self._quiet:
+            return
+        for line in folded(visible(event.text).rstrip("\n").splitlines()):
+            self.err.print(Text(f"  {line}"), soft_wrap=True)
+        if event.error is not None:
+            self.err.print(Text(f"  {error_text(event.error)}", style="red"), soft_wrap=True)
+
+
+def call_text(name: str, args: dict[str, Any]) -> str:
+    """A call as it would be written, on one line, long arguments cut."""
+    return f"{name}({', '.join(f'{key}={_short(value)}' for key, value in args.items())})"
+
+
+def outcome_text(event: Called) -> str:
+    """What a call came to, in a few words."""
+    if event.error is not None:
+        return visible(f"{event.error['kind']}: {event.error['message']}").replace("\n", " ")
+    if isinstance(event.result, str):
+        count = len(event.result.splitlines())
+        return f"{count} line{'' if count == 1 else 's'}"
+    if not isinstance(event.result, dict):
+        return ""
+    if event.result.get("tool_error"):
+        return visible(str(event.result["tool_error"]))
+    numbers = [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in event.result.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    ]
+    return ", ".join(numbers)
+
+
+def error_text(error: dict[str, Any]) -> str:
+    """How a program failed, with the line of it where known."""
+    place = f" (line {error['line']})" if error.get("line") is not None else ""
+    return visible(f"{error['kind']}: {error['message']}{place}")
+
+
+def folded(lines: Sequence[str]) -> list[str]:
+    """The lines, or the first and last of many."""
+    if len(lines) <= _FOLD_LINES:
+        return list(lines)
+    left_out = len(lines) - _HEAD_LINES - _TAIL_LINES
+    return [*lines[:_HEAD_LINES], f"… {left_out} lines …", *lines[-_TAIL_LINES:]]
+
+
+def print_listing(listing: Listing, form: Literal["table", "names", "json"], color: Color = "auto") -> None:
+    """A listing on stdout. A table in a pipe has tabs between its cells and no head."""
+    if form == "json":
+        _print_json(listing.items)
+        return
+    if form == "names":
+        sys.stdout.write("".join(f"{row[0]}\n" for row in listing.rows))
+        return
+    console = _console(sys.stdout, color)
+    if not listing.rows:
+        sys.stderr.write(f"{listing.empty}\n")
+    elif not console.is_terminal:
+        sys.stdout.write("".join("\t".join(row).rstrip() + "\n" for row in listing.rows))
+    else:
+        table = Table(*listing.head, box=None, pad_edge=False, header_style="bold")
+        for row in listing.rows:
+            table.add_row(*(Text(visible(cell)) for cell in row))
+        console.print(table)
+
+
+def print_fields(fields: dict[str, Any], *, json: bool = False) -> None:
+    """Names and values on stdout."""
+    if json:
+        _print_json(fields)
+        return
+    width = max(len(name) for name in fields)
+    for name, value in fields.items():
+        if value not in ("", None):
+            sys.stdout.write(f"{name:{width}}  {visible(str(value))}\n")
+
+
+def print_report(report: Report, *, json: bool = False, color: Color = "auto") -> None:
+    """The checks of the doctor on stdout, each failed one with what mends it."""
+    if json:
+        _print_json(report.json())
+        return
+    console = _console(sys.stdout, color)
+    width = max(len(check.name) for check in report.checks)
+    for check in report.checks:
+        mark, style = {True: ("ok", "green"), False: ("!!", "bold red"), None: ("  ", "")}[check.ok]
+        console.print(Text(f"{mark} ", style=style) + Text(f"{check.name:{width}}  {visible(check.value)}"))
+        if check.ok is False and check.hint:
+            console.print(Text(f"   {'':{width}}  Try: {check.hint}"))
+
+
+def finished_blocks(text: str) -> int:
+    """The number of characters up to the last blank line outside a fence: what stands before it will not change."""
+    end = position = 0
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        position += len(line)
+        mark = _FENCE.match(line)
+        if fence:
+            if mark and mark[1].startswith(fence) and not line.strip(" \t\r\n" + fence[0]):
+                fence = ""
+        elif mark:
+            fence = mark[1]
+        elif line.endswith("\n") and not line.strip():
+            end = position
+    return end
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _console(file: Any, color: Color) -> Console:
+    # rich itself reads NO_COLOR and FORCE_COLOR.
+    console = Console(
+        file=file,
+        force_terminal=True if color == "always" else None,
+        no_color=True if color == "never" else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    if not console.is_terminal:
+        # A pipe has no width: lines stay whole.
+        console.soft_wrap = True
+    with contextlib.suppress(AttributeError, ValueError):
+        file.reconfigure(errors="backslashreplace")
+    return console
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str) and len(value) > _ARGUMENT_CHARS:
+        value = f"{value[: _ARGUMENT_CHARS - 1]}…"
+    text = visible(repr(value))
+    return text if len(text) <= 2 * _ARGUMENT_CHARS else f"{text[: 2 * _ARGUMENT_CHARS - 1]}…"

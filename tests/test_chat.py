@@ -1,0 +1,318 @@
+"""punie chat: keys and commands through a pipe, plain lines, and a real terminal."""
+
+import asyncio
+import io
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pexpect
+import pytest
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from punie_cli.agent.open import Connected
+from punie_cli.approvals import Decision
+from punie_cli.chat.approve import person, read_answer
+from punie_cli.chat.commands import COMMANDS, find
+from punie_cli.chat.readers import PromptReader, history_file
+from punie_cli.chat.repl import chat
+from punie_cli.engine.base import Finish, Prompt, Reply, Text
+from punie_cli.render import View
+from punie_cli.session import Recorder
+from punie_cli.settings import Settings
+from punie_cli.store import Store, session_file
+from punie_cli.workspace import Workspace
+from tests.command_line import CharTokenizer, program
+from tests.fake import QueueEngine
+
+ENTER, ALT_ENTER, CTRL_C, CTRL_D, CTRL_J = "\r", "\x1b\r", "\x03", "\x04", "\n"
+OPENED = "fake, adapter none; /help shows the commands\n"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+class Keys:
+    """Types keys into a chat; `engine.prompts` tells afterwards what the model was asked."""
+
+    def __init__(self, engine: QueueEngine) -> None:
+        self.engine = engine
+        self.stdout = ""
+        self.stderr = ""
+
+    async def type(self, keys: str) -> None:
+        async def connect(settings: Settings) -> Connected:
+            return Connected(self.engine, CharTokenizer())
+
+        out, err = io.StringIO(), io.StringIO()
+        with create_pipe_input() as pipe, redirect_stdout(out), redirect_stderr(err):
+            view = View()
+            reader = PromptReader(history_file(Path.cwd()), input=pipe, output=DummyOutput())
+            pipe.send_text(keys)
+            recorder = Recorder("chat", Store(warn=view.note))
+            workspace = Workspace(Path.cwd(), person(view, reader.answer))
+            await chat(workspace, Settings(), recorder, view, reader, connect)
+            recorder.close()
+        self.stdout, self.stderr = out.getvalue(), err.getvalue().replace(recorder.session, "SESSION")
+
+    @property
+    def asked(self) -> list[str]:
+        """The last message of each prompt."""
+        return [prompt.messages[-1]["content"] for prompt in self.engine.prompts]
+
+
+def keys(replies: Iterable[str | tuple[str, Finish]] = ()) -> Keys:
+    return Keys(QueueEngine(replies))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def left(turns: str) -> str:
+    return f"{turns}; the last session is SESSION in {session_file()}\n"
+
+
+async def test_a_conversation() -> None:
+    typed = keys(["Hello.", "Yes."])
+    await typed.type(f"hi{ENTER}and now?{ENTER}{CTRL_D}")
+    assert (typed.stdout, typed.stderr) == ("Hello.\nYes.\n", OPENED + left("2 turns"))
+    assert [m["content"] for m in typed.engine.prompts[1].messages[1:]] == ["hi", "Hello.", "and now?"]
+    assert typed.engine.closed
+
+
+@pytest.mark.parametrize("new_line", [ALT_ENTER, CTRL_J])
+async def test_several_lines(new_line: str) -> None:
+    typed = keys(["Yes."])
+    await typed.type(f"one{new_line}two{ENTER}{CTRL_D}")
+    assert typed.asked == ["one\ntwo"]
+
+
+async def test_a_paste_is_not_sent() -> None:
+    typed = keys(["Yes."])
+    await typed.type(f"\x1b[200~one\ntwo\n\x1b[201~three{ENTER}{CTRL_D}")
+    assert typed.asked == ["one\ntwo\nthree"]
+
+
+async def test_control_c_clears_the_line_and_control_d_only_leaves_an_empty_one() -> None:
+    typed = keys(["Yes."])
+    await typed.type(f"not this{CTRL_C}this{CTRL_D}{ENTER}{ENTER}{CTRL_D}")
+    assert (typed.asked, typed.stderr) == (["this"], OPENED + left("1 turn"))
+
+
+async def test_nothing_said() -> None:
+    typed = keys()
+    await typed.type(CTRL_D)
+    assert (typed.stdout, typed.stderr, session_file().exists()) == ("", OPENED, False)
+
+
+async def test_commands() -> None:
+    typed = keys()
+    await typed.type(f"/modl{ENTER}/model{ENTER}/exit{ENTER}")
+    model, adapter, prompt, context = typed.stdout.splitlines()
+    assert (model, adapter, context) == ("model    fake", "adapter  none", "context  not known")
+    assert len(prompt) == len("prompt   ") + 12
+    assert typed.stderr == OPENED + "Error: there is no /modl; did you mean /model?\nTry: /help\n"
+
+
+async def test_help_lists_every_command_and_key() -> None:
+    typed = keys()
+    await typed.type(f"/help{ENTER}{CTRL_D}")
+    assert [line.split("  ")[0] for line in typed.stdout.splitlines()] == [
+        "/help", "/model", "/new", "/exit", "Enter", "Alt-Enter, Ctrl-J", "Ctrl-C", "Ctrl-D", "Up, Ctrl-R",
+    ]  # fmt: skip
+
+
+async def test_new_forgets() -> None:
+    typed = keys(["One.", "Two."])
+    await typed.type(f"first{ENTER}/new{ENTER}second{ENTER}{CTRL_D}")
+    assert [m["content"] for m in typed.engine.prompts[1].messages[1:]] == ["second"]
+    with sqlite3.connect(session_file()) as store:
+        assert store.execute("SELECT command FROM sessions").fetchall() == [("chat",), ("chat",)]
+        kept = store.execute("SELECT type, count(*) FROM records GROUP BY type ORDER BY type").fetchall()
+    assert kept == [("answer", 2), ("prompt", 2), ("session", 2), ("usage", 2)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "written", "told"),
+    [
+        ("y", True, "done"),
+        ("n", False, "refused by the user"),
+        ("no, use pathlib", False, "refused by the user: use pathlib"),
+        (f"what{ENTER}y", True, "done"),
+        (CTRL_D, False, "refused by the user"),
+    ],
+)
+async def test_approvals(answer: str, written: bool, told: str, project: Path) -> None:
+    code = "try:\n    write_file('a.txt', 'x')\n    print('done')\nexcept OSError as e:\n    print(e)"
+    typed = keys([program(code), "Ok."])
+    await typed.type(f"write{ENTER}{answer}{'' if answer == CTRL_D else ENTER}{CTRL_D}")
+    assert (project / "a.txt").exists() is written
+    assert typed.asked[1] == f"<output>\n{told}\n</output>"
+    question = (
+        "A program wants to create a.txt (1 line)\n--- /dev/null\n+++ b/a.txt\n@@ -0,0 +1 @@\n+x\n"
+        "\\ No newline at end of file\n"
+    )
+    assert typed.stderr.partition(question)[1] == question
+
+
+async def test_one_answer_for_the_session(project: Path) -> None:
+    code = "write_file('a.txt', 'x')\nwrite_file('b.txt', 'x')"
+    typed = keys([program(code), "Ok."])
+    await typed.type(f"write{ENTER}s{ENTER}{CTRL_D}")
+    assert names(project) == ["a.txt", "b.txt"]
+    with sqlite3.connect(session_file()) as store:
+        found = store.execute(
+            "SELECT json_extract(json, '$.by') FROM records WHERE type = 'approval' ORDER BY n"
+        ).fetchall()
+    assert found == [("person",), ("rule",)]
+
+
+async def test_control_c_in_a_question_ends_the_turn(project: Path) -> None:
+    typed = keys([program("write_file('a.txt', 'x')"), "Hello."])
+    await typed.type(f"write{ENTER}{CTRL_C}hi{ENTER}{CTRL_D}")
+    assert (typed.stdout, names(project)) == ("Hello.\n", [])
+    assert typed.stderr.endswith("(stopped)\n" + left("2 turns"))
+    assert [m["content"] for m in typed.engine.prompts[1].messages[1:]] == ["hi"]
+
+
+class Stuck(QueueEngine):
+    """Begins a reply, is interrupted as by Ctrl-C, and then says nothing more; later prompts it answers."""
+
+    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+        if len(self.prompts) == 0:
+            self.prompts.append(prompt)
+            yield Text("I will ")
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+        async for event in super().generate(prompt, max_tokens=max_tokens):
+            yield event
+
+
+async def test_control_c_stops_a_reply_not_the_chat() -> None:
+    typed = Keys(Stuck(["Hello."]))
+    await typed.type(f"go{ENTER}hi{ENTER}{CTRL_D}")
+    assert (typed.stdout, typed.stderr) == ("Hello.\n", OPENED + "(stopped)\n" + left("2 turns"))
+    with sqlite3.connect(session_file()) as store:
+        found = store.execute(
+            "SELECT json_extract(json, '$.finish') FROM records WHERE type = 'answer' ORDER BY n"
+        ).fetchall()
+    assert found == [("cancelled",), ("stop",)]
+
+
+async def test_an_error_does_not_end_the_chat() -> None:
+    class Failing(QueueEngine):
+        async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+            if len(self.prompts) == 0:
+                self.prompts.append(prompt)
+                raise ZeroDivisionError("by zero")
+            async for event in super().generate(prompt, max_tokens=max_tokens):
+                yield event
+
+    typed = Keys(Failing(["Hello."]))
+    await typed.type(f"go{ENTER}hi{ENTER}{CTRL_D}")
+    assert typed.stdout == "Hello.\n"
+    assert typed.stderr.splitlines()[1] == "Error: ZeroDivisionError: by zero"
+
+
+async def test_history_leaves_out_what_begins_with_a_space(project: Path) -> None:
+    await keys(["Yes."] * 2).type(f"kept{ENTER} not kept{ENTER}{CTRL_D}")
+    file = history_file(project)
+    assert [line for line in file.read_text().splitlines() if line.startswith("+")] == ["+kept"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    typed = keys(["Yes."])
+    await typed.type(f"\x1b[A{ENTER}{CTRL_D}")
+    assert typed.asked == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("line", "decision"),
+    [
+        ("y", Decision(True, "person")),
+        (" YES ", Decision(True, "person")),
+        ("n", Decision(False, "person")),
+        ("n: too long", Decision(False, "person", "too long")),
+        ("no", Decision(False, "person")),
+        (None, Decision(False, "person")),
+        ("", None),
+        ("yes but", None),
+        ("nonsense", None),
+        ("ok", None),
+    ],
+)
+def test_answers(line: str | None, decision: Decision | None) -> None:
+    assert read_answer(line) == decision
+
+
+@pytest.mark.parametrize("text", ["/etc/hosts what is it?", "/ home", "hello", "/etc/hosts", "/help me"])
+def test_what_is_no_command(text: str) -> None:
+    assert find(text) is None
+
+
+def test_every_command_is_found() -> None:
+    assert [find(f" {command.name} ") for command in COMMANDS] == list(COMMANDS)
+
+
+_CHAT = """
+import sys
+from punie_cli.cli import run
+from tests.command_line import app, program
+sys.exit(run(sys.argv[1:], app([program("write_file('a.txt', 'x')"), "It is **written**.", "Bye."])))
+"""
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    root = str(Path(__file__).resolve().parent.parent)
+    return {**os.environ, "PYTHONPATH": root, "PROMPT_TOOLKIT_NO_CPR": "1", "NO_COLOR": "1"}
+
+
+def test_lines_of_a_pipe(environment: dict[str, str], project: Path) -> None:
+    command = [sys.executable, "-c", _CHAT, "chat", "--allow", "write"]
+    done = subprocess.run(command, input="write\n\n/nothing\nlast", capture_output=True, text=True, env=environment)
+    session = re.findall("session is ([0-9a-f]{8}) in", done.stderr)[0]
+    assert (done.returncode, done.stdout, (project / "a.txt").read_text()) == (0, "It is **written**.\nBye.\n", "x")
+    assert done.stderr.replace(session, "SESSION") == (
+        OPENED + "│ write_file('a.txt', 'x')\n• write_file(path='a.txt', text='x') → lines 1\n"
+        "Error: there is no /nothing; there are: /help, /model, /new, /exit\nTry: /help\n" + left("2 turns")
+    )
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_in_a_terminal(term: str, environment: dict[str, str], project: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", _CHAT, "chat"],
+        env=environment | {"TERM": term},
+        encoding="utf-8",
+        timeout=120,
+        dimensions=(40, 100),
+        echo=False,
+    )
+    child.expect_exact(">")
+    # What is typed before a question is no answer to it.
+    child.send("write it\ry\r")
+    child.expect_exact("A program wants to create a.txt (1 line)")
+    child.expect_exact("Allow it?")
+    assert not (project / "a.txt").exists()
+    child.send("y\r")
+    child.expect("It is .*written")
+    child.expect_exact(">")
+    child.send(CTRL_C)
+    child.send("/exit\r")
+    child.expect_exact("1 turn; the last session is ")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (child.exitstatus, (project / "a.txt").read_text()) == (0, "x")
