@@ -5,11 +5,27 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from punie_cli.agent.messages import Message
 from punie_cli.errors import MissingError, UsageError
+
+
+class Setting(BaseModel):
+    """What the programs of a row ran in: enough to run them again and to get the same outputs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: int | None = None
+    """Seed of the generated project (`projects.make_project`); None where `files` says it all."""
+    files: dict[str, str] = {}
+    """Text by path, on top of the generated project."""
+    approval: Literal["allowed", "refused", "no-terminal"] = "allowed"
+    """How every question about a write or a command was answered."""
+    missing: tuple[str, ...] = ()
+    """Tools that were not installed: "ty", "ruff", "pytest"."""
 
 
 class Row(BaseModel):
@@ -25,6 +41,10 @@ class Row(BaseModel):
     messages: tuple[Message, ...]
     tail: str | None = None
     """What stood before the first user message, outside the prompt core."""
+    family: str = ""
+    """Phrasing family (`INTENT/FORM`): all rows of one are on one side of a split. Empty: the question is its own."""
+    setting: Setting | None = None
+    """Where its programs ran; None for a row without programs, or from elsewhere."""
 
     @property
     def questions(self) -> list[str]:
