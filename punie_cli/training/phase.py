@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from punie_cli.errors import MissingError, UsageError
 from punie_cli.paths import shipped
@@ -46,22 +46,46 @@ class Lora(_Strict):
 
 
 class Optimizer(_Strict):
-    """Adam with warm-up and linear decay to zero; `clip` bounds the norm of the gradient."""
+    """Adam. The learning rate rises over `warmup` steps, then follows `schedule`, which ends at zero unless constant."""
 
     learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: int = Field(0, ge=0)
     clip: float = Field(1.0, gt=0)
+    """Bound on the norm of the gradient."""
 
 
 class Train(_Strict):
-    """How long and in what batches. `max_tokens` bounds a row; a longer one is refused, never cut."""
+    """What is trained, how long and in what batches. A step has `batch` × `accumulate` rows."""
 
-    epochs: float = Field(1.0, gt=0)
+    method: Literal["lora", "dora", "full"] = "lora"
+    epochs: float | None = Field(None, gt=0)
+    """Without `steps` and `epochs`: one epoch."""
+    steps: int | None = Field(None, ge=1)
     batch: int = Field(8, ge=1)
+    """Rows that go through the model together."""
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients are summed into one step."""
+    batch_tokens: int | None = Field(None, ge=16)
+    """Bound on a batch's tokens with padding; a step is dealt into more batches where it would be passed."""
     max_tokens: int = Field(2048, ge=16)
+    """Bound on a row; a longer one is refused, never cut."""
+    grad_checkpoint: bool = False
+    """Compute activations twice and keep fewer."""
     checkpoint_every: int = Field(50, ge=1)
+    """Steps between checkpoints, each with a validation."""
+    patience: int | None = Field(None, ge=1)
+    """End after so many validations in a row without a better one."""
     validation_rows: int = Field(40, ge=1)
+    probe_rows: int = Field(0, ge=0)
+    """Held-back rows that the model plays at each checkpoint; their score chooses the best one."""
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Train":
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("steps and epochs are both given; one of them says how long")
+        return self
 
 
 class Phase(_Strict):
@@ -93,29 +117,47 @@ def known_phases() -> list[int]:
     return sorted(int(path.stem) for path in shipped("phases").glob("[0-9]*.toml"))
 
 
-def load_phase(number: int) -> Phase:
-    """Read a shipped phase. Raises MissingError if there is none, UsageError for a file that does not fit."""
+def read_phase(number: int) -> dict[str, Any]:
+    """The tables of a shipped phase, not yet checked. Raises MissingError if there is none, UsageError for bad TOML."""
     path = phase_path(number)
     try:
         with path.open("rb") as file:
-            content = tomllib.load(file)
+            return tomllib.load(file)
     except FileNotFoundError:
         known = ", ".join(map(str, known_phases()))
         raise MissingError(f"there is no phase {number}; there are: {known}", "punie train --phase 23") from None
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{path}: {problem}") from None
+
+
+def make_phase(content: dict[str, Any], where: str) -> Phase:
+    """Check the tables of a recipe. Raises UsageError that begins with `where` and names the first bad key."""
     try:
         return Phase.model_validate(content)
     except ValidationError as problem:
-        raise UsageError(f"{path}: {_first(problem)}") from None
+        raise UsageError(f"{where}: {_first(problem)}") from None
+
+
+def load_phase(number: int) -> Phase:
+    """Read a shipped phase. Raises MissingError if there is none, UsageError for a file that does not fit."""
+    return make_phase(read_phase(number), str(phase_path(number)))
+
+
+def nearest(key: str) -> str:
+    """`; did you mean 'x'?` for a dotted key that no phase has; empty where nothing is near."""
+    *tables, last = key.split(".")
+    table: Any = Phase
+    for name in tables:
+        table = getattr(table.model_fields.get(name), "annotation", None)
+        if not (isinstance(table, type) and issubclass(table, BaseModel)):
+            return ""
+    near = difflib.get_close_matches(last, list(table.model_fields), 1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _first(problem: ValidationError) -> str:
     error = problem.errors()[0]
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
-        return f"{where}: {error['msg']}"
-    tables: dict[str, type[BaseModel]] = {"rows": Rows, "lora": Lora, "optimizer": Optimizer, "train": Train}
-    table = tables.get(str(error["loc"][0]), Phase) if len(error["loc"]) > 1 else Phase
-    near = difflib.get_close_matches(str(error["loc"][-1]), list(table.model_fields), 1)
-    return f"unknown key '{where}'" + (f"; did you mean '{near[0]}'?" if near else "")
+        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+    return f"unknown key '{where}'{nearest(where)}"
