@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,6 +26,9 @@ _BACKENDS = {"mlx-cuda-13": "cuda", "mlx-cuda-12": "cuda", "mlx-metal": "metal",
 # Each library has its own call for its thread pool; environment variables would leak into child processes.
 _SET_THREADS = ("MKL_Set_Num_Threads", "openblas_set_num_threads")
 
+# From mkl_service.h.
+_CBWR_AUTO, _CBWR_STRICT = 2, 0x10000
+
 
 @dataclass(frozen=True)
 class Blas:
@@ -34,6 +38,15 @@ class Blas:
     path: Path | None
     source: str
     threads: int | None = None
+    branch: int | None = None
+    """MKL's code path for this processor (its number for AVX2, AVX-512 …); None for other libraries."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the last bits of a product depend on: a training goes on bit for bit only with the same."""
+        named = os.environ.get("MKL_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") if self.path else None
+        threads = self.threads or (int(named) if named and named.isdecimal() else named)
+        return {"blas": self.name, "threads": threads, "branch": self.branch}
 
 
 _lock = threading.Lock()
@@ -111,7 +124,19 @@ def _open(name: str, path: Path, source: str) -> Blas:
     if not hasattr(library, "cblas_sgemm"):
         raise UsageError(f"BLAS {path} has no cblas_sgemm", "punie doctor")
     _handle = library
-    return Blas(name, path, source, _set_threads(library))
+    branch = _same_bits(library)
+    return Blas(name, path, source, _set_threads(library), branch)
+
+
+def _same_bits(library: ctypes.CDLL) -> int | None:
+    """Make MKL's products independent of where their operands lie and of the threads; its other calls come later.
+
+    Without it a resumed training can differ in the last bit. Products were not slower for it.
+    """
+    if not hasattr(library, "MKL_CBWR_Set"):
+        return None
+    library.MKL_CBWR_Set(ctypes.c_int(_CBWR_AUTO | _CBWR_STRICT))
+    return int(library.MKL_CBWR_Get_Auto_Branch())
 
 
 def _set_threads(library: ctypes.CDLL) -> int | None:
