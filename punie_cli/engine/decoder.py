@@ -41,7 +41,8 @@ class Cancelled(Exception):
 class Decoder:
     """One loaded model. `context` is the number of tokens it can hold, None for no limit.
 
-    `temperature` 0 is greedy; `chunk` tokens are read between two looks at cancel.
+    `temperature` 0 is greedy; `chunk` tokens are read between two looks at cancel. `merge` off leaves LoRA layers
+    apart where they would be added into the weights.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Decoder:
         temperature: float = 0.0,
         seed: int | None = None,
         chunk: int | None = None,
+        merge: bool = True,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -62,7 +64,7 @@ class Decoder:
         self._sampler = make_sampler(temp=temperature)
         if seed is not None:
             mx.random.seed(seed)
-        if _on_cpu():
+        if merge and _on_cpu():
             merge_lora(model)
         # The weights are read for every token: on Metal they must not be paged out between two of them.
         maybe_set_recommended_wired_limit()

@@ -14,7 +14,7 @@ from punie_cli.evaluation.suites import CallPattern, Expect
 
 Record = dict[str, Any]
 
-_NUMBER_WORDS = (
+NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip
 # A number after these is a place in a file, not a quantity.
@@ -135,7 +135,7 @@ def says(text: str, words: str) -> bool:
 def states(text: str, number: int) -> bool:
     """True if `text` has `number` as a quantity, in digits or as a word; line numbers do not count."""
     text = _PLACE.sub(" ", text)
-    if 0 <= number < len(_NUMBER_WORDS) and says(text, _NUMBER_WORDS[number]):
+    if 0 <= number < len(NUMBER_WORDS) and says(text, NUMBER_WORDS[number]):
         return True
     return says(text, str(number))
 
