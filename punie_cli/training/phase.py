@@ -1,16 +1,19 @@
-"""A phase: the recipe of one training, `data/phases/NN.toml`. Unknown keys are refused."""
+"""A phase: the recipe of one training and of what follows it. Unknown keys are refused.
+
+A user's own `phases/NN.toml` below punie's data comes before the shipped `data/phases/NN.toml`.
+"""
 
 import difflib
 import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from punie_cli.errors import MissingError, UsageError
-from punie_cli.paths import shipped
+from punie_cli.paths import data_dir, shipped
 
 LORA_KEYS = (
     "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
@@ -46,7 +49,7 @@ class Lora(_Strict):
 
 
 class Optimizer(_Strict):
-    """Adam. The learning rate rises over `warmup` steps, then follows `schedule`, which ends at zero unless constant."""
+    """Adam. The learning rate rises over `warmup` steps, then follows `schedule`: to zero, unless it is constant."""
 
     learning_rate: float = Field(1e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -88,8 +91,38 @@ class Train(_Strict):
         return self
 
 
+class Fuse(_Strict):
+    """How the adapter goes into the weights of its base; see `training/fuse.py`."""
+
+    mode: Literal["touched", "float16", "base"] = "touched"
+
+
+class Quantize(_Strict):
+    """Bits for each weight of the fused model; `mixed` gives sensitive layers more."""
+
+    bits: Literal[2, 3, 4, 5, 6, 8]
+    group_size: Literal[32, 64, 128] = 64
+    mixed: bool = False
+
+
+class Eval(_Strict):
+    """What the last model that was made is tried on."""
+
+    suite: str | None = "foundation"
+    rows: int = Field(0, ge=0)
+    """Rows of the test side that are played as well (an executed probe)."""
+    gate: float = Field(0.0, ge=0, le=1)
+    """Least share of the suite's cases that must pass; without a suite, of the rows."""
+
+    @model_validator(mode="after")
+    def _something(self) -> "Eval":
+        if self.suite is None and not self.rows:
+            raise ValueError("neither a suite nor rows are given")
+        return self
+
+
 class Phase(_Strict):
-    """One numbered recipe."""
+    """One numbered recipe. What follows the training (`fuse`, `quantize`, `eval`) is only done where it is named."""
 
     number: int
     title: str
@@ -99,6 +132,11 @@ class Phase(_Strict):
     lora: Lora = Lora()
     optimizer: Optimizer = Optimizer()
     train: Train = Train()
+    fuse: Fuse | None = None
+    quantize: Quantize | None = None
+    eval: Eval | None = None
+    bases: tuple[str, ...] = ()
+    """Base models that are trained one after the other and compared, in place of `base`."""
 
     @property
     def recipe_hash(self) -> str:
@@ -106,28 +144,46 @@ class Phase(_Strict):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def training_hash(self) -> str:
+        """First 16 hex digits of the SHA-256 over what a training depends on, besides its rows."""
+        text = self.model_dump_json(include={"builtins", "base", "lora", "optimizer", "train"})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 def phase_path(number: int) -> Path:
-    """The file of a shipped phase."""
-    return shipped("phases", f"{number}.toml")
+    """The file of a phase: the user's own below punie's data if there is one, else the shipped one."""
+    own = own_phases() / f"{number}.toml"
+    return own if own.is_file() else shipped("phases", f"{number}.toml")
+
+
+def own_phases() -> Path:
+    """Folder of the user's own phases: `NN.toml`."""
+    return data_dir() / "phases"
 
 
 def known_phases() -> list[int]:
-    """Numbers of the shipped phases, sorted."""
-    return sorted(int(path.stem) for path in shipped("phases").glob("[0-9]*.toml"))
+    """Numbers of the shipped phases and of the user's own, sorted."""
+    paths = [*shipped("phases").glob("[0-9]*.toml"), *own_phases().glob("[0-9]*.toml")]
+    return sorted({int(path.stem) for path in paths if path.stem.isdecimal()})
 
 
 def read_phase(number: int) -> dict[str, Any]:
-    """The tables of a shipped phase, not yet checked. Raises MissingError if there is none, UsageError for bad TOML."""
+    """The tables of a phase, not yet checked.
+
+    Raises MissingError if there is none, UsageError for bad TOML and for a file whose own number is another one.
+    """
     path = phase_path(number)
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(map(str, known_phases()))
-        raise MissingError(f"there is no phase {number}; there are: {known}", "punie train --phase 23") from None
-    except tomllib.TOMLDecodeError as problem:
+        raise MissingError(f"there is no phase {number}; there are: {known}", "punie phases list") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise UsageError(f"{path}: {problem}") from None
+    if content.get("number", number) != number:
+        raise UsageError(f"{path}: its number is {content['number']!r}, by its name it is {number}", f"edit {path}")
+    return content
 
 
 def make_phase(content: dict[str, Any], where: str) -> Phase:
@@ -139,7 +195,7 @@ def make_phase(content: dict[str, Any], where: str) -> Phase:
 
 
 def load_phase(number: int) -> Phase:
-    """Read a shipped phase. Raises MissingError if there is none, UsageError for a file that does not fit."""
+    """Read a phase. Raises MissingError if there is none, UsageError for a file that does not fit."""
     return make_phase(read_phase(number), str(phase_path(number)))
 
 
@@ -148,11 +204,16 @@ def nearest(key: str) -> str:
     *tables, last = key.split(".")
     table: Any = Phase
     for name in tables:
-        table = getattr(table.model_fields.get(name), "annotation", None)
-        if not (isinstance(table, type) and issubclass(table, BaseModel)):
+        field = table.model_fields.get(name)
+        table = next(filter(_is_table, get_args(field.annotation) or (field.annotation,)), None) if field else None
+        if table is None:
             return ""
     near = difflib.get_close_matches(last, list(table.model_fields), 1)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _first(problem: ValidationError) -> str:
