@@ -319,7 +319,11 @@ def data_build(app: App, phase: int) -> None:
     click.echo(f"{made.folder}: {sides}; data {made.data_hash[:12]}")
 
 
-@_examples("punie train --phase 23", "punie train --phase 23 --resume")
+@_examples(
+    "punie train --phase 23",
+    "punie train --phase 23 --resume",
+    "punie train --phase 23 --set lora.rank=16 --dry-run",
+)
 @cli.command()
 @_phase
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
@@ -327,22 +331,66 @@ def data_build(app: App, phase: int) -> None:
     "--out", type=click.Path(path_type=Path), help="The folder of the adapter, instead of one below punie's data."
 )
 @click.option("--model", metavar="NAME", help="The model to train on, instead of the one that the phase names.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Another value for a key of the phase.")
+@click.option("--dry-run", is_flag=True, help="Show every value with its source, and what the rows come to.")
+@click.option("--force", is_flag=True, help="Train though memory is short; resume though results may differ.")
+@_json_lines
 @click.pass_obj
-def train(app: App, phase: int, resume: bool, out: Path | None, model: str | None) -> None:
+def train(
+    app: App,
+    phase: int,
+    model: str | None,
+    dry_run: bool,
+    json_: bool,
+    **options: Any,
+) -> int:
     """Train an adapter by the recipe of a phase.
 
-    The rows are those of `punie data build`, else those that ship. Ctrl-C saves and stops; --resume goes on.
+    The rows are those of `punie data build`, else those that ship. Ctrl-C saves and stops; --resume goes on. Before the
+    first step two steps are tried on the longest batch: what they show of memory and time is said, and a run that
+    does not fit is refused unless --force is given.
     """
+    from punie_cli.progress import finished_text
     from punie_cli.render import View
+    from punie_cli.training.reports import as_record
     from punie_cli.training.run import train as train_phase
 
     settings = app.settings(model=model)
+    model = model and settings.model
+    if dry_run:
+        return _dry_run(phase, options["sets"], model, json_)
     view = View(color=settings.color)
+
+    def report(event: Any) -> None:
+        if json_:
+            import json
+
+            _print_line(json.dumps(as_record(event), ensure_ascii=False))
+        else:
+            view.training(event)
+
     try:
-        done = train_phase(phase=phase, resume=resume, out=out, model=model and settings.model, report=view.training)
+        done = train_phase(phase=phase, model=model, report=report, **options)
     finally:
         view.idle()
-    click.echo(f"{done.adapter}: step {done.step}, validation loss {done.loss:.4f}, {done.seconds:.0f} s")
+    if not json_:
+        click.echo(finished_text(done))
+    return Exit.OK
+
+
+def _dry_run(phase: int, sets: tuple[str, ...], model: str | None, json_: bool) -> int:
+    from punie_cli.progress import draft_text
+    from punie_cli.training.plan import draft
+    from punie_cli.training.recipe import resolve
+
+    plan = draft(resolve(phase, sets, model))
+    if json_:
+        import json
+
+        _print_line(json.dumps(plan.as_record(), ensure_ascii=False))
+    else:
+        click.echo(draft_text(plan))
+    return Exit.OK
 
 
 @_examples("punie doctor", "punie doctor --json")

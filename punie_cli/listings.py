@@ -79,25 +79,5 @@ def removal(name: str) -> str:
     return f"{folder} ({_gigabytes(folder_size(folder) / 1e9)})"
 
 
-def training_text(event: Any) -> str:
-    """One line for a report of `training.run.train`; empty for those that say nothing new."""
-    # By name: the types live beside imports of mlx.
-    match type(event).__name__:
-        case "Plan":
-            begin = f", from step {event.resumed_at}" if event.resumed_at else ""
-            return (
-                f"phase {event.phase} on {event.model}: {event.rows.rows} rows, {event.steps} steps{begin}, "
-                f"about {event.context_tokens:,} tokens to read, {event.parameters / 1e6:.1f} million parameters to "
-                f"train; run {event.run}"
-            )
-        case "Step":
-            left = f"{event.seconds_left / 60:.0f} min left"
-            rate = f"{event.tokens_per_s:.0f} tokens/s, {event.peak_gb:.1f} GB, {left}"
-            return f"step {event.step} of {event.steps}: loss {event.loss:.3f}, {rate}"
-        case "Validated":
-            return f"step {event.step}: validation loss {event.loss:.4f}{' (best)' if event.best else ''}"
-    return ""
-
-
 def _gigabytes(size: float) -> str:
     return f"{size:.2f} GB" if size < 1 else f"{size:.1f} GB"

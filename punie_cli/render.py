@@ -23,7 +23,9 @@ from punie_cli.agent.execute import as_message
 from punie_cli.agent.messages import expand
 from punie_cli.approvals import Question, visible
 from punie_cli.doctor import Report
-from punie_cli.listings import Listing, training_text
+from punie_cli.listings import Listing
+from punie_cli.progress import Course, training_text
+from punie_cli.training.reports import Step as TrainingStep
 
 Color = Literal["auto", "always", "never"]
 
@@ -55,6 +57,7 @@ class View:
         self._shown = 0
         self._status: Any = None
         self._progress = ""
+        self._course = Course()
 
     def show(self, event: Event) -> None:
         """One event of a turn."""
@@ -144,11 +147,13 @@ class View:
         self.progress(step.text, step.done // 1_000_000, step.total // 1_000_000, "MB")
 
     def training(self, event: Any) -> None:
-        """What a training run reports; steps pass by on a terminal, all else stays."""
-        text = training_text(event)
-        if type(event).__name__ == "Step" and self.err.is_terminal:
-            self.progress(text)
-        elif text:
+        """What a training run reports; steps pass by on a terminal, with the course of the loss, all else stays."""
+        if isinstance(event, TrainingStep):
+            if self.err.is_terminal and not self.err.is_dumb_terminal:
+                self.progress(self._course.live(event))
+            elif self._course.tells(event):
+                self.note(training_text(event))
+        elif text := training_text(event):
             self.note(text)
 
     def idle(self) -> None:

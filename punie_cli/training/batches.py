@@ -7,9 +7,12 @@ from random import Random
 from punie_cli.agent.prompt import Renderer
 from punie_cli.errors import UsageError
 from punie_cli.rows.row import Row
+from punie_cli.training.reports import Stats
 
 # The longest row of a group has at most so many times the tokens of its shortest.
 SPREAD = 1.3
+# Of rows that are refused, so many are named.
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -20,35 +23,23 @@ class Example:
     trained: list[bool]
 
 
-@dataclass(frozen=True)
-class Stats:
-    """What the rows come to in tokens; `core` is the length of the prompt core that all begin with."""
+def encode(rows: Iterable[Row], renderer: Renderer, max_tokens: int, file: str = "rows") -> tuple[list[Example], Stats]:
+    """Render rows. Raises UsageError that lists those over `max_tokens` or that train nothing: none is dropped.
 
-    rows: int
-    tokens: int
-    trained: int
-    longest: int
-    core: int
-
-
-def encode(rows: Iterable[Row], renderer: Renderer, max_tokens: int) -> tuple[list[Example], Stats]:
-    """Render rows. Raises UsageError for a row over `max_tokens` or one that trains nothing: none is dropped."""
+    `file` names the rows in that list; they are counted from 1.
+    """
     core = renderer.core_tokens
-    examples = []
-    for row in rows:
+    examples, refused = [], []
+    for number, row in enumerate(rows, start=1):
         tokens, mask = renderer.row(row.messages, tail=row.tail)
-        if not any(mask):
-            raise UsageError(f"row {row.id} ({row.intent}) has nothing that the model wrote")
-        if tokens[: len(core)] != core:
-            raise UsageError(f"row {row.id} does not begin with the prompt core")
-        if len(tokens) > max_tokens:
-            raise UsageError(
-                f"row {row.id} ({row.intent}) has {len(tokens)} tokens; the phase allows {max_tokens}",
-                "raise train.max_tokens in the phase, or drop the row",
-            )
+        if problem := _problem(tokens, mask, core, max_tokens):
+            refused.append(f"{file} row {number} ({row.id}, {row.intent}) {problem}")
         examples.append(Example(tokens[len(core) :], mask[len(core) :]))
+    if refused:
+        more = f"; and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+        raise UsageError("; ".join(refused[:SHOWN]) + more, "--set train.max_tokens=…, or change these rows")
     if not examples:
-        raise UsageError("there are no rows to train on", "punie data build --phase 23")
+        raise UsageError(f"{file} has no rows", "punie data build --phase 23")
     return examples, Stats(
         rows=len(examples),
         tokens=sum(len(e.tokens) for e in examples),
@@ -56,6 +47,14 @@ def encode(rows: Iterable[Row], renderer: Renderer, max_tokens: int) -> tuple[li
         longest=max(len(e.tokens) for e in examples),
         core=len(core),
     )
+
+
+def _problem(tokens: list[int], mask: list[bool], core: list[int], max_tokens: int) -> str:
+    if not any(mask):
+        return "has nothing that the model wrote"
+    if tokens[: len(core)] != core:
+        return "does not begin with the prompt core"
+    return f"has {len(tokens)} tokens, {max_tokens} are allowed" if len(tokens) > max_tokens else ""
 
 
 def batches(examples: Sequence[Example], size: int, steps: int, seed: int) -> Iterator[list[Example]]:
@@ -84,3 +83,29 @@ def groups(batch: Sequence[Example]) -> list[list[Example]]:
             found.append([])
         found[-1].append(example)
     return found
+
+
+def micro_batches(rows: Sequence[Example], size: int, tokens: int | None = None) -> list[list[Example]]:
+    """The rows of a step dealt into batches that go through the model one after the other, short rows first.
+
+    Each has at most `size` rows and, if more than one, at most `tokens` tokens with padding.
+    """
+    found: list[list[Example]] = []
+    padded = shortest = longest = count = 0
+    for row in sorted(rows, key=lambda e: len(e.tokens)):
+        length = len(row.tokens)
+        # What the batch comes to with this row, in the groups that `groups` will make of it.
+        joins = bool(found) and length <= SPREAD * shortest
+        grown = padded - count * longest + (count + 1) * length if joins else padded + length
+        if not found or len(found[-1]) == size or (tokens is not None and grown > tokens):
+            found.append([])
+            joins, grown = False, length
+        shortest, count = (shortest, count + 1) if joins else (length, 1)
+        padded, longest = grown, length
+        found[-1].append(row)
+    return found
+
+
+def padded_tokens(batch: Sequence[Example]) -> int:
+    """Tokens of a batch with the padding of its groups."""
+    return sum(len(group) * len(group[-1].tokens) for group in groups(batch))

@@ -3,96 +3,33 @@
 mlx_lm's own trainer counts padding as targets, drops part of the rows and cannot resume exactly (docs/training.md).
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
-import mlx.optimizers as optimizers
-from mlx.utils import tree_flatten, tree_map
 
-from punie_cli.errors import PunieError, UsageError
+from punie_cli.errors import InterruptedByUser, PunieError
 from punie_cli.training import checkpoint
 from punie_cli.training.batches import Example, batches
 from punie_cli.training.checkpoint import Progress
-from punie_cli.training.phase import Lora, Optimizer, Phase
-from punie_cli.training.prefix import Batch, shared_prefix_loss
+from punie_cli.training.optimizer import make_optimizer
+from punie_cli.training.phase import Phase
+from punie_cli.training.prefix import Core
+from punie_cli.training.reports import LoopReport, Saved, Step, Stopped, Validated
+from punie_cli.training.step import Stepper, Taken
+from punie_cli.training.validate import validation_loss
 
 MAX_BAD_STEPS = 3
 
-
-@dataclass(frozen=True)
-class Step:
-    """One optimizer step. `loss` is the mean over trained tokens (nats); `tokens_per_s` counts all tokens read."""
-
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    tokens_per_s: float
-    seconds_left: float
-    peak_gb: float
-
-
-@dataclass(frozen=True)
-class Validated:
-    """The loss over the whole fixed validation set; `best`: no earlier one was lower."""
-
-    step: int
-    loss: float
-    best: bool
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The run was asked to stop; the step was finished and a checkpoint written."""
-
-    step: int
-
-
-Report = Step | Validated | Stopped
-
-
-def add_lora(model: Any, lora: Lora) -> int:
-    """Freeze the model and put LoRA layers in. Returns the number of trainable parameters.
-
-    Raises UsageError for a number of layers that the model does not have: mlx_lm reads 0 as all of them.
-    """
-    from mlx_lm.tuner.utils import linear_to_lora_layers
-
-    total = len(model.layers)
-    layers = total if lora.layers == "all" else lora.layers
-    if not 1 <= layers <= total:
-        raise UsageError(f"lora.layers is {layers}; this model has {total}", "set it to a number from 1, or to 'all'")
-    model.freeze()
-    linear_to_lora_layers(model, layers, lora.parameters)
-    parameters: Any = tree_flatten(model.trainable_parameters())
-    size = sum(value.size for _, value in parameters)
-    if not size:
-        raise UsageError(f"no layer of this model is named by lora.keys: {', '.join(lora.keys)}")
-    return size
-
-
-def make_optimizer(settings: Optimizer, steps: int) -> Any:
-    """Adam with bias correction; the learning rate rises over `warmup` steps and falls linearly to zero."""
-    peak, warmup = settings.learning_rate, min(settings.warmup, steps - 1)
-
-    def rate(step: mx.array) -> mx.array:
-        rising = (step + 1) / (warmup + 1)
-        falling = (steps - step) / max(steps - warmup, 1)
-        return peak * mx.minimum(mx.minimum(rising, falling), 1.0)
-
-    return optimizers.Adam(learning_rate=rate, betas=[0.9, 0.98], bias_correction=True)
+Probe = Callable[[Any], float]
 
 
 def train(
     model: Any,
-    core_tokens: Sequence[int],
+    core: Core,
     examples: Sequence[Example],
     validation: Sequence[Example],
     phase: Phase,
@@ -100,85 +37,96 @@ def train(
     folder: Path,
     resume: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Report]:
+    probe: Probe | None = None,
+    group: Any = None,
+) -> Iterator[LoopReport]:
     """Train in place for `steps` optimizer steps, checkpoints below `folder`; yields what happens.
 
-    After the last step, and when `stop()` says so, a checkpoint is written. Raises PunieError after three steps in a
-    row whose gradient is not finite.
+    A checkpoint is written every `checkpoint_every` steps, after the last one, and when `stop()` says so. At each
+    but that one the validation set is read and `probe` called with the model; its score (0 to 1) chooses the best
+    checkpoint, the loss where there is none. Raises PunieError after three steps in a row whose loss or gradient is
+    not finite, and for a checkpoint that cannot be written.
+
+    In a `group` of hosts the first one alone writes; the others follow its state.
     """
     optimizer = make_optimizer(phase.optimizer, steps)
     optimizer.init(model.trainable_parameters())
     progress = checkpoint.restore(resume, model, optimizer) if resume else Progress()
-    core = mx.array([list(core_tokens)])
-    loss_and_grad = nn.value_and_grad(model, lambda batch: shared_prefix_loss(model, core, batch))
+    if group:
+        progress = group.follow(model, optimizer, progress)
+    writes = group is None or group.rank == 0
+    stepper = Stepper(model, core, phase, optimizer, group)
     bad = 0
-    ordered = batches(examples, phase.train.batch, steps, phase.train.seed)
-    for number, chosen in enumerate(islice(ordered, progress.step, None), start=progress.step + 1):
+    if _due(phase, progress.step, steps) and progress.validated != progress.step:
+        # The run was stopped before this validation; without it another checkpoint could come out as the best.
+        yield _validate(model, core, validation, phase, progress, probe, group)
+        if writes:
+            yield Saved(progress.step, checkpoint.save(folder, model, optimizer, progress))
+    if _out_of_patience(phase, progress) and progress.step < steps:
+        yield Stopped(progress.step, "patience")
+        return
+    ordered = batches(examples, phase.train.batch * phase.train.accumulate, steps, phase.train.seed)
+    for number, rows in enumerate(islice(ordered, progress.step, None), start=progress.step + 1):
         begin = time.monotonic()
-        # Dropout depends on the step alone, so that a resumed run draws the same.
-        mx.random.seed(phase.train.seed * 1_000_003 + number)
-        model.train()
-        batch = Batch(chosen)
-        targets = batch.targets
-        total, gradient = loss_and_grad(batch)
-        gradient = _scaled(gradient, 1 / targets)
-        gradient, norm = optimizers.clip_grad_norm(gradient, phase.optimizer.clip)
-        loss = total.item() / targets
-        if math.isfinite(loss) and math.isfinite(norm.item()):
-            bad = 0
-            optimizer.update(model, gradient)
-        else:
-            bad += 1
-            if bad == MAX_BAD_STEPS:
-                raise PunieError(
-                    f"the loss was not finite in {bad} steps in a row, up to step {number}",
-                    "lower optimizer.learning_rate in the phase",
-                )
-        mx.eval(model.trainable_parameters(), optimizer.state)
-        del total, gradient
-        took = time.monotonic() - begin
-        read = batch.size + core.size
-        progress.step, progress.tokens = number, progress.tokens + read
-        progress.seconds += took
-        rate = float(optimizer.learning_rate)
-        yield Step(
-            number,
-            steps,
-            loss,
-            rate,
-            read / took,
-            progress.seconds / number * (steps - number),
-            mx.get_peak_memory() / 1e9,
-        )
-        stopped = stop()
-        if stopped or number == steps or number % phase.train.checkpoint_every == 0:
-            if not stopped:
-                yield _validate(model, core, validation, phase.train.batch, progress)
-            checkpoint.save(folder, model, optimizer, progress)
+        taken = stepper.take(number, rows, stop=stop())
+        bad = 0 if taken.finite else bad + 1
+        if bad == MAX_BAD_STEPS:
+            raise PunieError(
+                f"the loss was not finite in {bad} steps in a row, up to step {number}",
+                "--set optimizer.learning_rate=… with a lower one",
+            )
+        seconds = time.monotonic() - begin
+        progress.step, progress.tokens = number, progress.tokens + taken.tokens
+        progress.seconds += seconds
+        yield _report(taken, progress, steps, len(rows), seconds, float(optimizer.learning_rate))
+        # Hosts must stop at the same step: each step carries the word to the others.
+        stopped = taken.stop if group else stop()
+        due = _due(phase, number, steps)
+        if due and not stopped:
+            try:
+                yield _validate(model, core, validation, phase, progress, probe, group)
+            except InterruptedByUser:
+                stopped = True
+        if writes and (due or stopped):
+            yield Saved(number, checkpoint.save(folder, model, optimizer, progress))
         if stopped:
             yield Stopped(number)
             return
+        if number < steps and _out_of_patience(phase, progress):
+            yield Stopped(number, "patience")
+            return
 
 
-def validation_loss(model: Any, core: mx.array, examples: Sequence[Example], size: int) -> float:
-    """Mean loss (nats) over every trained token of the examples."""
-    model.eval()
-    total, targets = 0.0, 0
-    for start in range(0, len(examples), size):
-        batch = Batch(examples[start : start + size])
-        total += float(shared_prefix_loss(model, core, batch))
-        targets += batch.targets
-    return total / targets
+def _due(phase: Phase, step: int, steps: int) -> bool:
+    return step > 0 and (step == steps or step % phase.train.checkpoint_every == 0)
 
 
-def _validate(model: Any, core: mx.array, examples: Sequence[Example], size: int, progress: Progress) -> Validated:
-    loss = validation_loss(model, core, examples, size)
-    best = progress.best_loss is None or loss < progress.best_loss
-    progress.losses.append((progress.step, loss))
-    if best:
-        progress.best_loss, progress.best_step = loss, progress.step
-    return Validated(progress.step, loss, best)
+def _out_of_patience(phase: Phase, progress: Progress) -> bool:
+    return phase.train.patience is not None and progress.since_best >= phase.train.patience
 
 
-def _scaled(tree: Any, by: float) -> Any:
-    return tree_map(lambda value: value * by, tree)
+def _report(taken: Taken, progress: Progress, steps: int, rows: int, seconds: float, rate: float) -> Step:
+    number = progress.step
+    left = progress.seconds / number * (steps - number)
+    peak = mx.get_peak_memory() / 1e9
+    return Step(
+        number, steps, taken.loss, taken.norm, rate, rows, seconds, taken.tokens / seconds, left, peak, not taken.finite
+    )
+
+
+def _validate(
+    model: Any,
+    core: Core,
+    examples: Sequence[Example],
+    phase: Phase,
+    progress: Progress,
+    probe: Probe | None,
+    group: Any,
+) -> Validated:
+    loss = validation_loss(model, core, examples, phase.train, group)
+    score = None
+    if probe is not None:
+        model.eval()
+        score = probe(model) if group is None else group.ask_first(lambda: probe(model))
+    best = progress.judge(loss, score)
+    return Validated(progress.step, loss, best, score)

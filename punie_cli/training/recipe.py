@@ -1,6 +1,6 @@
 """The recipe of one run: a phase's file, then `--set` and `--model`; says where each value came from.
 
-    punie train --phase 23 --set lora.rank=16 --set train.steps=200 --dry-run
+punie train --phase 23 --set lora.rank=16 --set train.steps=200 --dry-run
 """
 
 import tomllib

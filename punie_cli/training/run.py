@@ -1,63 +1,54 @@
 """`punie train --phase N`: one execution of a phase, in a folder of its own below punie's data.
 
-    runs/23-001/   run.json, metrics.jsonl, checkpoints/, adapter/
+    runs/23-001/   run.json, metrics.jsonl, checkpoints/, adapter/, done.json
 
 The finished adapter is copied to `adapters/phase-23`. A run that was stopped goes on with `--resume`.
 """
 
-import json
 import shutil
-import signal
-import threading
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from punie_cli import __version__
-from punie_cli.agent.prompt import PromptCore, Renderer, dialect_for
-from punie_cli.builtins.registry import Registry
+from punie_cli.engine.blas import backend, load_blas
 from punie_cli.errors import BusyError, InterruptedByUser, MissingError, UsageError
 from punie_cli.models import store
-from punie_cli.models.building import building, write_json
+from punie_cli.models.building import locked, require_disk, write_json
 from punie_cli.models.files import weight_hash
-from punie_cli.models.load import load
 from punie_cli.paths import data_dir
-from punie_cli.rows.build import find_rows, read_split
 from punie_cli.rows.row import data_hash
-from punie_cli.training.batches import Stats, encode, steps_for
-from punie_cli.training.phase import Phase, load_phase
+from punie_cli.training.adapter import adapter_config, publish, write_adapter
+from punie_cli.training.folder import SAME, Metrics, held, machine, new_run, read_run, require_same, unfinished
+from punie_cli.training.phase import Phase, make_phase
+from punie_cli.training.plan import Data, context_tokens, read_data, steps_of
+from punie_cli.training.recipe import resolve
+from punie_cli.training.reports import Finished, Plan, Preflight, Report, Stopped, Warned
+from punie_cli.training.signals import stop_signals
+from punie_cli.training.versions import git_state, versions
+
+Tell = Callable[[Report], None]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run will do, said before it starts. `context_tokens` is what the model will read, without padding."""
+class _Run:
+    """A run that is about to begin or to go on: `then` is its run.json, None for a new one."""
 
-    phase: int
-    run: Path
-    model: str
-    rows: Stats
-    validation_rows: int
-    steps: int
-    context_tokens: int
-    parameters: int
-    resumed_at: int
+    phase: Phase
+    folder: Path
+    then: dict[str, Any] | None
+    out: Path
+    force: bool
+    group: Any
 
+    @property
+    def writes(self) -> bool:
+        return self.group is None or self.group.rank == 0
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished run: the adapter of the best checkpoint."""
-
-    adapter: Path
-    step: int
-    loss: float
-    seconds: float
+    @property
+    def hint(self) -> str:
+        return f"punie train --phase {self.phase.number} --resume"
 
 
 def train(
@@ -66,160 +57,224 @@ def train(
     resume: bool = False,
     out: Path | None = None,
     model: str | None = None,
-    report: Callable[[Any], None] = lambda event: None,
+    sets: Sequence[str] = (),
+    force: bool = False,
+    report: Tell = lambda event: None,
+    group: Any = None,
 ) -> Finished:
-    """Train a phase's adapter. `report` gets the Plan, then loop.Step and loop.Validated as they happen.
+    """Train a phase's adapter; `report` gets what happens (`training.reports`).
 
-    Raises BusyError while another training runs, InterruptedByUser after Ctrl-C or SIGTERM (a checkpoint is there),
-    MissingError without rows or model, UsageError for a recipe or rows that cannot be used.
+    `sets` are `KEY=VALUE` on top of the phase. `force` trains in spite of too little memory, and resumes in spite of
+    other BLAS settings. `group` (`distributed.Group`): this process is one of several hosts.
+
+    Raises BusyError while another process trains in the run's folder or when memory is too short, InterruptedByUser
+    after Ctrl-C or SIGTERM (a checkpoint is there), MissingError without rows or model, UsageError for a recipe or rows
+    that cannot be used, PunieError for a checkpoint that cannot be written.
     """
-    recipe = load_phase(phase)
-    lock = FileLock(data_dir() / "train.lock")
-    data_dir().mkdir(parents=True, exist_ok=True)
-    try:
-        with lock.acquire(timeout=0), _stop_signals() as stopping:
-            return _train(recipe, resume, out, model or recipe.base, report, stopping.is_set)
-    except Timeout:
-        raise BusyError("another punie train is running", "try again when it has ended") from None
+    with ExitStack() as stack:
+        stopping = stack.enter_context(stop_signals())
+        run = _open(phase, resume, out, model, sets, force, group)
+        if run.writes:
+            stack.enter_context(held(run.folder))
+            if not stack.enter_context(machine()):
+                report(Warned("another punie train is running on this machine: both will be slower"))
+        try:
+            return _train(run, report, stopping.is_set)
+        except BaseException:
+            if run.writes and not (run.folder / "run.json").exists():
+                shutil.rmtree(run.folder, ignore_errors=True)
+            raise
 
 
-def _train(
-    recipe: Phase, resume: bool, out: Path | None, name: str, report: Callable[[Any], None], stop: Callable[[], bool]
-) -> Finished:
-    base = store.find(name)
-    rows_folder = find_rows(recipe)
-    split = read_split(rows_folder)
-    model, tokenizer, _ = load(base)
-    core = PromptCore.build(Registry(recipe.builtins), dialect_for(tokenizer))
-    renderer = Renderer(core, tokenizer)
-    examples, stats = encode(split.train, renderer, recipe.train.max_tokens)
-    validation, _ = encode(split.valid[: recipe.train.validation_rows], renderer, recipe.train.max_tokens)
-    steps = steps_for(len(examples), recipe.train.batch, recipe.train.epochs)
+def _open(
+    number: int, resume: bool, out: Path | None, model: str | None, sets: Sequence[str], force: bool, group: Any
+) -> _Run:
+    default = data_dir() / "adapters" / f"phase-{number}"
+    if not resume or (group is not None and group.rank > 0):
+        phase = resolve(number, sets, model).phase
+        folder = new_run(number) if group is None or group.rank == 0 else Path()
+        return _Run(phase, folder, None, out or default, force, group)
+    folder = unfinished(number)
+    then = read_run(folder)
+    phase = make_phase(then["recipe"], str(folder / "run.json"))
+    if (sets or model) and resolve(number, sets, model).phase.training_hash != phase.training_hash:
+        raise UsageError(
+            f"{folder.name} goes on by the recipe that it began with; --set and --model would change it",
+            f"punie train --phase {number} --resume",
+        )
+    return _Run(phase, folder, then, out or Path(then.get("out") or default), force, group)
+
+
+def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
+    phase, group = run.phase, run.group
+    blas = load_blas()
+    base = store.find(phase.base)
+    from punie_cli.models.load import load
+
+    model, tokenizer, config = load(base)
+    data = read_data(phase, tokenizer)
+    steps = steps_of(phase, data.stats.rows)
+    base_hash = weight_hash(base)
+    numbers = {"backend": backend(), "mlx": versions()["mlx"], "hosts": group.size if group else 1}
     identity = {
-        "phase": recipe.number,
-        "recipe": recipe.model_dump(mode="json"),
-        "recipe_hash": recipe.recipe_hash,
-        "data_hash": data_hash(split.train),
-        "prompt_hash": core.hash,
-        "base": {"name": store.name_of(base), "hash": weight_hash(base)},
+        "phase": phase.number,
+        "recipe": phase.model_dump(mode="json"),
+        "recipe_hash": phase.recipe_hash,
+        "training_hash": phase.training_hash,
+        "data_hash": data_hash(data.train_rows),
+        "validation_hash": data_hash(data.valid_rows[: phase.train.validation_rows]),
+        "prompt_hash": data.core.hash,
+        "base": {"name": store.name_of(base), "hash": base_hash},
+        "base_hash": base_hash,
+        "numbers": numbers | blas.settings,
     }
-    folder, last = _open_run(recipe.number, identity, resume)
-    from punie_cli.training import checkpoint, loop
+    if group:
+        group.require_same({key: identity[key] for key in SAME})
 
-    parameters = loop.add_lora(model, recipe.lora)
-    if last is None:
-        write_json(folder / "run.json", identity | {"versions": versions(), "rows": str(rows_folder), "steps": steps})
-    context = round(stats.tokens * recipe.train.epochs) + steps * stats.core
-    done = int(last.name) if last else 0
-    report(Plan(recipe.number, folder, name, stats, len(validation), steps, context, parameters, done))
-    start = time.monotonic()
-    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
-        for event in loop.train(
-            model, renderer.core_tokens, examples, validation, recipe, steps, folder / "checkpoints", last, stop
-        ):
-            metrics.write(json.dumps({"type": type(event).__name__.lower()} | asdict(event)) + "\n")
-            metrics.flush()
-            report(event)
-            if isinstance(event, loop.Stopped):
-                raise InterruptedByUser(
-                    f"stopped after step {event.step} of {steps}; everything is kept in {folder}",
-                    f"punie train --phase {recipe.number} --resume",
-                )
-    final = checkpoint.checkpoints(folder / "checkpoints")[-1]
-    progress = json.loads((final / "progress.json").read_text(encoding="utf-8"))
-    best = folder / "checkpoints" / f"{progress['best_step']:06d}"
-    record = {
-        "core": core.model_dump(mode="json"),
-        **identity,
-        "step": progress["best_step"],
-        "steps": steps,
-        "validation_loss": progress["best_loss"],
-        "context_tokens": progress["tokens"],
-        "train_seconds": round(progress["seconds"]),
-        "rows": asdict(stats),
-        "versions": versions(),
-    }
-    config = adapter_config(recipe, len(model.layers))
-    made = write_adapter(folder / "adapter", best / "adapters.safetensors", config, record)
-    target = out or data_dir() / "adapters" / f"phase-{recipe.number}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with building(target) as part:
-        shutil.copytree(made, part, dirs_exist_ok=True)
-    write_json(folder / "done.json", {"adapter": str(target), "seconds": time.monotonic() - start})
-    return Finished(target, progress["best_step"], progress["best_loss"], progress["seconds"])
-
-
-def adapter_config(recipe: Phase, layers: int) -> dict[str, Any]:
-    """`adapter_config.json` as mlx_lm's loader wants it."""
-    lora = recipe.lora
-    return {
-        "fine_tune_type": "lora",
-        "num_layers": layers if lora.layers == "all" else lora.layers,
-        "lora_parameters": lora.parameters,
-    }
-
-
-def write_adapter(folder: Path, weights: Path, config: dict[str, Any], record: dict[str, Any]) -> Path:
-    """An adapter folder in mlx_lm's format: float16 weights, its config, and punie.json with the prompt core."""
     import mlx.core as mx
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    arrays: Any = mx.load(str(weights))
-    halves = {name: value.astype(mx.float16) for name, value in arrays.items()}
-    mx.save_safetensors(str(folder / "adapters.safetensors"), halves, {"format": "mlx"})
-    write_json(folder / "adapter_config.json", config)
-    write_json(folder / "punie.json", record)
-    return folder
+    from punie_cli.training import checkpoint
+    from punie_cli.training.adapt import adapt
+    from punie_cli.training.prefix import Core
 
+    # The first LoRA factors are drawn here: a run that starts anew starts alike.
+    mx.random.seed(phase.train.seed)
+    bits = (config.get("quantization") or config.get("quantization_config") or {}).get("bits")
+    train = phase.train
+    adapted = adapt(model, phase.lora, train.method, grad_checkpoint=train.grad_checkpoint, bits=bits)
+    last = None
+    metrics = Metrics(run.folder) if run.writes else None
 
-def versions() -> dict[str, str]:
-    """Versions that a result depends on."""
-    return {"punie": __version__} | {name: version(name) for name in ("mlx", "mlx-lm", "transformers", "ty")}
+    def tell(event: Report) -> None:
+        if metrics:
+            metrics.write(event)
+        report(event)
 
-
-def _open_run(phase: int, identity: dict[str, Any], resume: bool) -> tuple[Path, Path | None]:
-    """The folder of a new run, or the last one with the checkpoint to go on from."""
-    from punie_cli.training.checkpoint import checkpoints
-
-    root = data_dir() / "runs"
-    runs = sorted(root.glob(f"{phase}-[0-9][0-9][0-9]"))
-    if not resume:
-        number = int(runs[-1].name.rpartition("-")[2]) + 1 if runs else 1
-        folder = root / f"{phase}-{number:03d}"
-        folder.mkdir(parents=True)
-        return folder, None
-    if not runs or (runs[-1] / "done.json").exists():
-        raise MissingError(f"phase {phase} has no unfinished run", f"punie train --phase {phase}")
-    folder = runs[-1]
-    then = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    for key in ("recipe_hash", "data_hash", "prompt_hash", "base"):
-        if then[key] != identity[key]:
-            raise UsageError(
-                f"{folder.name} cannot go on: its {key} was {then[key]}, now it is {identity[key]}",
-                f"punie train --phase {phase}",
+    if run.then is not None:
+        for text in require_same(run.folder, run.then, identity, force=run.force):
+            tell(Warned(f"not bit for bit: {text}"))
+        saved = checkpoint.checkpoints(run.folder / "checkpoints")
+        last = saved[-1] if saved else None
+    done = int(last.name) if last else 0
+    if metrics:
+        metrics.cut(done)
+    tell(
+        Plan(
+            phase.number,
+            run.folder,
+            store.name_of(base),
+            train.method,
+            adapted.layers,
+            data.stats,
+            data.valid_stats.rows,
+            steps,
+            train.batch * train.accumulate,
+            context_tokens(phase, data.stats, steps),
+            adapted.parameters,
+            done,
+            group.size if group else 1,
+        )
+    )
+    core = Core(model, data.renderer.core_tokens)
+    if done < steps:
+        _preflight(run, model, core, data, steps, adapted.layers, done, tell)
+    if run.writes and run.then is None:
+        record = identity | {
+            "versions": versions(), "git": git_state(), "rows": str(data.folder), "steps": steps, "out": str(run.out),
+        }  # fmt: skip
+        write_json(run.folder / "run.json", record)
+    if stop():
+        raise InterruptedByUser("stopped before the first step", run.hint if run.writes else None)
+    for event in _steps(run, model, tokenizer, core, data, steps, last, stop):
+        tell(event)
+        if isinstance(event, Stopped) and event.reason == "asked":
+            raise InterruptedByUser(
+                f"stopped after step {event.step} of {steps}; everything is kept in {run.folder}", run.hint
             )
-    saved = checkpoints(folder / "checkpoints")
-    return folder, saved[-1] if saved else None
+    if not run.writes:
+        return Finished(run.out, steps, 0.0, 0.0, run.folder)
+    finished = _finish(run, data, identity, steps, adapter_config(phase, len(model.layers)))
+    tell(finished)
+    return finished
 
 
-@contextmanager
-def _stop_signals() -> Generator[threading.Event]:
-    """The first Ctrl-C or SIGTERM asks the loop to stop after its step; a second one ends at once."""
-    stopping = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _preflight(
+    run: _Run, model: Any, core: Any, data: Data, steps: int, layers: int, done: int, tell: Tell
+) -> Preflight:
+    from punie_cli.training.preflight import preflight
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    found = preflight(model, core, data.examples, data.validation, run.phase, steps, layers=layers, left=steps - done)
+    tell(found)
+    if run.writes:
+        require_disk(run.folder, int(found.disk_gb * 1e9))
+    if found.tier == "OOM" and not run.force:
+        raise BusyError(
+            f"a step would take {found.peak_gb:.2f} GB, {found.limit_gb:.2f} GB are there; {found.advice}",
+            f"punie train --phase {run.phase.number} --force trains in spite of it",
+        )
+    return found
 
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+def _steps(
+    run: _Run,
+    model: Any,
+    tokenizer: Any,
+    core: Any,
+    data: Data,
+    steps: int,
+    last: Path | None,
+    stop: Callable[[], bool],
+) -> Iterator[Any]:
+    from punie_cli.training import loop
+
+    return loop.train(
+        model,
+        core,
+        data.examples,
+        data.validation,
+        run.phase,
+        steps,
+        run.folder / "checkpoints",
+        last,
+        stop,
+        _probe(run.phase, tokenizer, data, stop),
+        run.group,
+    )
+
+
+def _probe(phase: Phase, tokenizer: Any, data: Data, stop: Callable[[], bool]) -> Callable[[Any], float] | None:
+    if not phase.train.probe_rows:
+        return None
+    from punie_cli.evaluation.probe import Known, probe_score
+
+    rows = data.valid_rows[: phase.train.probe_rows]
+    known: Known = {}
+    return lambda model: probe_score(model, tokenizer, data.core, rows, known=known, stopped=stop).share
+
+
+def _finish(run: _Run, data: Data, identity: dict[str, Any], steps: int, config: dict[str, Any]) -> Finished:
+    """Make the adapter of the best checkpoint, and mark the run as done."""
+    from punie_cli.training import checkpoint
+
+    saved = checkpoint.checkpoints(run.folder / "checkpoints")
+    progress = checkpoint.read_progress(saved[-1])
+    if progress.best_step is None or progress.best_loss is None:
+        raise MissingError(f"{run.folder.name} has no checkpoint with a validation", run.hint)
+    best = run.folder / "checkpoints" / f"{progress.best_step:06d}"
+    record = {
+        "core": data.core.model_dump(mode="json"),
+        **{key: value for key, value in identity.items() if key != "base_hash"},
+        "step": progress.best_step,
+        "steps": steps,
+        "validation_loss": progress.best_loss,
+        "probe_score": progress.best_score,
+        "context_tokens": progress.tokens,
+        "train_seconds": round(progress.seconds),
+        "rows": asdict(data.stats),
+        "versions": versions(),
+    }
+    made = write_adapter(run.folder / "adapter", best / "adapters.safetensors", config, record)
+    with locked(run.out):
+        publish(made, run.out)
+    write_json(run.folder / "done.json", {"adapter": str(run.out), "seconds": progress.seconds})
+    return Finished(run.out, progress.best_step, progress.best_loss, progress.seconds, run.folder, progress.best_score)
