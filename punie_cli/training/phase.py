@@ -138,6 +138,12 @@ class Phase(_Strict):
     bases: tuple[str, ...] = ()
     """Base models that are trained one after the other and compared, in place of `base`."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> "Phase":
+        if self.quantize and not self.fuse:
+            raise ValueError("[quantize] needs [fuse]: what is quantized is the fused model")
+        return self
+
     @property
     def recipe_hash(self) -> str:
         """First 16 hex digits of the SHA-256 over the recipe."""
