@@ -1,18 +1,25 @@
 """The pipeline from rows to a score on a tiny random model: what is skipped, what is done again, what a kill leaves."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from punie_cli.errors import GateError, UsageError
+from punie_cli.errors import BusyError, GateError, InterruptedByUser, UsageError
+from punie_cli.evaluation.measure import Tried
+from punie_cli.models.building import locked
 from punie_cli.models.load import load
 from punie_cli.paths import data_dir
 from punie_cli.settings import Settings
 from punie_cli.training.pipeline import run_pipeline
-from punie_cli.training.stages import STAGES, StageDone, StageSkipped, StageStarted
+from punie_cli.training.reports import Finished, Plan
+from punie_cli.training.stages import STAGES, StageDone, StageProgress, StageSkipped, StageStarted
 from punie_cli.training.summary import Comparison, Summary
 from tests.tiny import make_tiny_model
 
@@ -39,8 +46,8 @@ bases = {bases}
 seed = 1
 split = [60, 20, 20]
 [rows.groups]
-read = 4
-direct = 16
+read = 2
+direct = 18
 [lora]
 rank = 4
 [train]
@@ -83,9 +90,8 @@ def write(base: Path, punie_home: Path) -> Callable[..., None]:
     return write
 
 
-def go(through: str = "eval", **options: Any) -> tuple[list[str], Summary | Comparison]:
-    """Run the pipeline; what each stage did, in one word for each, and the summary."""
-    told: list[str] = []
+def go(told: list[str], through: Any = "eval", **options: Any) -> Summary:
+    """Run the pipeline; `told` gets what is said of each stage."""
 
     def note(event: Any) -> None:
         match event:
@@ -94,8 +100,9 @@ def go(through: str = "eval", **options: Any) -> tuple[list[str], Summary | Comp
             case StageSkipped(stage, reason):
                 told.append(f"{stage} skipped: {reason}")
 
-    done = run_pipeline(phase=90, through=through, settings=LIMITS, report=note, **options)  # ty: ignore[invalid-argument-type]
-    return told, done
+    done = run_pipeline(phase=90, through=through, settings=LIMITS, report=note, **options)
+    assert isinstance(done, Summary)
+    return done
 
 
 def test_from_rows_to_a_score_and_then_nothing_to_do(write: Callable[..., None]) -> None:
@@ -122,16 +129,14 @@ def test_from_rows_to_a_score_and_then_nothing_to_do(write: Callable[..., None])
     assert [line["type"] for line in lines if line.get("case") == "direct"][:2] == ["session", "prompt"]
     assert json.loads((run / "pipeline.json").read_text())["size"] == done.size
 
-    told, again = go()
+    again = go(told := [])
     assert told == [f"{stage} skipped: unchanged" for stage in STAGES]
-    assert isinstance(again, Summary)
     assert (again.loss, again.size, again.share, again.seconds) == (done.loss, done.size, done.share, done.seconds)
 
-
-def test_only_what_depends_on_a_change_is_done_again(write: Callable[..., None]) -> None:
-    go()
-    write(bits=8)
-    told, _ = go()
+    # Only what depends on a change is done again.
+    write(bits=8, gate=1.0)
+    with pytest.raises(GateError) as caught:
+        go(told := [])
     assert told == [
         "rows skipped: unchanged",
         "train skipped: unchanged",
@@ -139,31 +144,109 @@ def test_only_what_depends_on_a_change_is_done_again(write: Callable[..., None])
         "quantize: changed: bits",
         "eval: changed: model",
     ]
-    told, _ = go("fuse", sets=["train.steps=2"])
+    assert re.fullmatch(r"phase 90 is below its gate: \d+% of 2, 100% are asked for", caught.value.message)
+    # The gate itself is no input: the same score is judged anew.
+    write(bits=8)
+    judged = go(told := [])
+    assert (told, judged.passed) == ([f"{stage} skipped: unchanged" for stage in STAGES], True)
+    go(told := [], "fuse", sets=["train.steps=2"])
     assert told == ["rows skipped: unchanged", "train: changed: recipe", "fuse: changed: adapter"]
     (data_dir() / "models" / "phase-90-fused" / "model.safetensors").unlink()
-    told, _ = go("fuse", sets=["train.steps=2"])
+    go(told := [], "fuse", sets=["train.steps=2"])
     assert told[1:] == ["train skipped: unchanged", "fuse: its output is gone or damaged"]
-
-
-def test_the_gate_is_judged_after_everything_is_kept(write: Callable[..., None]) -> None:
-    write(gate=1.0)
-    summaries: list[Any] = []
-    with pytest.raises(GateError) as caught:
-        run_pipeline(phase=90, through="eval", settings=LIMITS, report=summaries.append)
-    share = summaries[-1].share
-    assert caught.value.message == f"phase 90 is below its gate: {share:.0%} of 2, 100% are asked for"
-    assert summaries[-1].passed is False
-    write(gate=0.0)
-    told, done = go()
-    assert told == [f"{stage} skipped: unchanged" for stage in STAGES]
-    assert isinstance(done, Summary) and done.passed
 
 
 def test_a_phase_without_a_stage_says_so(write: Callable[..., None]) -> None:
     path = data_dir() / "phases" / "90.toml"
     path.write_text(path.read_text().partition("[fuse]")[0])
     with pytest.raises(UsageError) as caught:
-        go("quantize")
+        go([], "quantize")
     assert caught.value.message == "the phase has no [quantize] section; it goes through train"
     assert not (data_dir() / "runs").exists()
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing may catch it."""
+
+
+_CHILD = """
+import os, sys
+from punie_cli.settings import Settings
+from punie_cli.training.pipeline import run_pipeline
+def die(event):
+    if type(event).__name__ == "Step" and event.step == 3:
+        os._exit(9)
+run_pipeline(phase=90, through="eval", settings=Settings(max_tokens=8, max_steps=2), report=die)
+"""
+
+
+def test_a_pipeline_goes_on_wherever_it_was_killed(write: Callable[..., None]) -> None:
+    child = subprocess.run([sys.executable, "-c", _CHILD], capture_output=True, text=True)
+    assert (child.returncode, child.stdout, child.stderr) == (9, "", "")
+    begun = data_dir() / "runs" / "90-001"
+    assert sorted(path.name for path in (begun / "checkpoints").iterdir()) == ["000002"]
+
+    def until(told: list[str], last: Callable[[Any], bool]) -> None:
+        def note(event: Any) -> None:
+            if isinstance(event, StageStarted | StageSkipped | Plan):
+                resumed = event.resumed_at if isinstance(event, Plan) else event.stage
+                told.append(f"{type(event).__name__} {resumed}")
+            if last(event):
+                raise Killed
+
+        with pytest.raises(Killed):
+            run_pipeline(phase=90, through="eval", settings=LIMITS, report=note)
+
+    until(told := [], lambda event: isinstance(event, Finished))
+    assert told == ["StageSkipped rows", "StageStarted train", "Plan 2"]
+    # The adapter was there, its record was not: nothing is trained again.
+    until(told := [], lambda event: isinstance(event, StageProgress) and event.stage == "fuse")
+    assert told == ["StageSkipped rows", "StageStarted train", "StageStarted fuse"]
+    assert not (data_dir() / "models" / "phase-90-fused").exists()
+    until(told := [], lambda event: isinstance(event, StageStarted) and event.stage == "quantize")
+    assert told == ["StageSkipped rows", "StageSkipped train", "StageStarted fuse", "StageStarted quantize"]
+    until(told := [], lambda event: isinstance(event, Tried))
+    assert told[2:] == ["StageSkipped fuse", "StageStarted quantize", "StageStarted eval"]
+    done = go(told := [])
+    assert told[3:] == ["quantize skipped: unchanged", "eval: not done yet"]
+    assert (done.run, [path.name for path in begun.parent.iterdir()]) == (str(begun), ["90-001"])
+    assert not list((data_dir() / "models").glob(".*.part"))
+
+
+def test_ctrl_c_says_how_to_go_on(write: Callable[..., None]) -> None:
+    def interrupt(event: Any) -> None:
+        if type(event).__name__ == "Step":
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(InterruptedByUser) as caught:
+        run_pipeline(phase=90, through="fuse", report=interrupt)
+    assert caught.value.hint == "punie train --phase 90 --through fuse"
+
+
+def test_one_pipeline_at_a_time(write: Callable[..., None]) -> None:
+    with locked(data_dir() / "stages" / "90", 0), pytest.raises(BusyError, match="another punie process is working on"):
+        go([], "train")
+
+
+def test_rows_that_were_changed_by_hand_are_not_built_over(write: Callable[..., None]) -> None:
+    go([], "train", sets=["train.steps=1"])
+    path = data_dir() / "rows" / "90" / "train.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    go(told := [], "train", sets=["train.steps=1"])
+    assert told == ["rows skipped: built by hand", "train: changed: rows"]
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(UsageError) as caught:
+        go([], "train", sets=["rows.seed=5"])
+    assert caught.value.message == (
+        f"the recipe of the rows changed, and so did the rows in {path.parent}: they are not built over"
+    )
+
+
+def test_bases_are_compared(write: Callable[..., None], base: Path, tmp_path: Path) -> None:
+    other = make_tiny_model(tmp_path / "wide", hidden=96)
+    write(bases=json.dumps([str(base), str(other)]))
+    done = run_pipeline(phase=90, through="train", sets=["train.steps=1"])
+    assert isinstance(done, Comparison)
+    assert [summary.base for summary in done.summaries] == [str(base), str(other)]
+    assert [Path(summary.stages[1].output).name for summary in done.summaries] == ["phase-90-tiny", "phase-90-wide"]
+    assert [Path(summary.run or "").name for summary in done.summaries] == ["90-001", "90-002"]

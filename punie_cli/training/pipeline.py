@@ -19,6 +19,7 @@ from typing import Any
 from punie_cli.agent.open import Connect, choose, connect_mlx
 from punie_cli.agent.prompt import PromptCore, dialect_for
 from punie_cli.builtins.registry import Registry
+from punie_cli.engine.blas import load_blas
 from punie_cli.errors import GateError, InterruptedByUser, PunieError, UsageError
 from punie_cli.evaluation import suites
 from punie_cli.evaluation.measure import Tried, measure
@@ -71,6 +72,9 @@ def run_pipeline(
     of the evaluation. Raises GateError, after all results are kept, for a share below the gate (of several bases: of
     all); BusyError while another process works on the same pipeline; otherwise what the stages raise.
     """
+    settings = settings or Settings()
+    # Before anything imports mlx, and a tokenizer does.
+    load_blas(settings.blas)
     recipe = resolve(phase, sets, model).phase
     up_to(through, _present(recipe))
     bases = recipe.bases if model is None and recipe.bases else None
@@ -80,7 +84,7 @@ def run_pipeline(
     for base in bases or (model,):
         chosen = resolve(phase, sets, base).phase
         name = f"{phase}-{Path(base).name}" if bases and base else str(phase)
-        pipeline = _Pipeline(chosen, name, through, base, sets, force, settings or Settings(), report, connect)
+        pipeline = _Pipeline(chosen, name, through, base, sets, force, settings, report, connect)
         try:
             summaries.append(pipeline.run())
         except InterruptedByUser as stop:
