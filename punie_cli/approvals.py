@@ -61,6 +61,8 @@ def refusal(question: Question, decision: Decision) -> PermissionError:
         reason = f": {decision.reason}" if decision.reason else ""
         return PermissionError(f"refused by the user{reason}")
     subject = question.args.get("path") or question.args.get("command") or ""
+    if question.rule == "run" and "command" not in question.args:
+        subject = f"{question.builtin} {subject}"
     words = subject if isinstance(subject, str) else shlex.join(subject)
     text = visible(words).replace("\n", " ")
     if len(text) > 80:

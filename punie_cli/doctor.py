@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -80,7 +80,9 @@ def _checks(flags: dict[str, Any]) -> Iterator[Check]:
         yield _writable(name, folder)
     yield _tried("model", lambda: _model(settings), needed=True)
     yield _tried("adapter", lambda: _adapter(settings), needed=True)
-    yield _tried("ty", lambda: _ty(settings))
+    yield _tried("ty", lambda: _tool(settings, "ty", "typecheck"))
+    yield _tried("ruff", lambda: _tool(settings, "ruff", "lint"))
+    yield _tried("pytest", lambda: _pytest(settings))
     yield _tried("sandbox", _sandbox, needed=True)
 
 
@@ -182,18 +184,36 @@ def _adapter(settings: Settings) -> Check:
     return Check("", f"{choice.adapter}{prompt}", True)
 
 
-def _ty(settings: Settings) -> Check:
-    from punie_cli.find_ty import ty_command
+def _tool(settings: Settings, name: Literal["ty", "ruff"], builtin: str) -> Check:
+    from punie_cli.find_tool import tool_command
     from punie_cli.workspace import Workspace
 
-    workspace = Workspace(Path.cwd(), ty=settings.ty)
-    command = ty_command(workspace)
+    workspace = Workspace(Path.cwd(), ty=settings.ty, ruff=settings.ruff)
+    command = tool_command(workspace, name)
     if command is None:
-        return Check("", "not found: typecheck will not work", False, "uv tool install ty")
+        return Check("", f"not found: {builtin} will not work", False, f"uv tool install {name}")
     done = asyncio.run(workspace.run([*command, "--version"], timeout_s=_TOOL_S))
     if done.exit_code != 0:
-        return Check("", f"{command[0]} failed: {done.stderr.strip()}", False, "uv tool install ty")
+        return Check("", f"{command[0]} failed: {done.stderr.strip()}", False, f"uv tool install {name}")
     return Check("", f"{done.stdout.strip()} ({command[0]})", True)
+
+
+def _pytest(settings: Settings) -> Check:
+    from punie_cli.find_tool import pytest_python
+    from punie_cli.workspace import Workspace
+
+    found = pytest_python(Workspace(Path.cwd(), python=settings.python))
+    if found is None:
+        return Check("", "not found: test will not work", False, "uv pip install pytest")
+    python, environment = found
+    if environment is None:
+        return Check("", f"pytest {importlib.metadata.version('pytest')} ({python})", True)
+    # Not started: what lies in a project's environment runs only after a question.
+    if list(environment.glob("lib/python*/site-packages/pytest/__init__.py")):
+        return Check("", f"in {environment}", True)
+    return Check(
+        "", f"not in {environment}: test will not work", False, f"uv pip install --python {environment} pytest"
+    )
 
 
 def _sandbox() -> Check:

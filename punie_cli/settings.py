@@ -28,7 +28,8 @@ class Settings(BaseModel):
     model: str | None = Field(None, description="the model: a name of the store, or a folder (`./`, `/` or `~`)")
     adapter: str | None = Field(None, description="the adapter: a name, a folder (`./`, `/` or `~`), or `none`")
     ty: Path | None = Field(None, description="the ty to run, instead of punie's own")
-    python: Path | None = Field(None, description="the environment that ty resolves imports in")
+    ruff: Path | None = Field(None, description="the ruff to run, instead of punie's own")
+    python: Path | None = Field(None, description="the environment that ty resolves imports in and tests run in")
     max_steps: int = Field(8, ge=1, le=100, description="replies of the model in one turn")
     max_tokens: int = Field(512, ge=1, le=100_000, description="tokens of one reply")
     allow: tuple[Rule, ...] = Field(
@@ -36,6 +37,9 @@ class Settings(BaseModel):
     )
     blas: str | None = Field(None, description="the BLAS library for MLX on the CPU, or `none`")
     color: Literal["auto", "always", "never"] = Field("auto", description="colours in the terminal")
+    notify: str | None = Field(
+        None, description="a command that is run when a pipeline has ended, with what happened as its last argument"
+    )
 
     @field_validator("allow", mode="before")
     @classmethod
@@ -126,7 +130,7 @@ def _environment() -> dict[str, str]:
 
 def _placed(name: str, value: Any, layer: Layer) -> Any:
     """Paths in full; a relative one counts from where it is written."""
-    if not isinstance(value, str) or name not in ("ty", "python", "adapter", "model"):
+    if not isinstance(value, str) or name not in ("ty", "ruff", "python", "adapter", "model"):
         return value
     if name in ("adapter", "model") and not is_local(value):
         return value

@@ -68,7 +68,7 @@ def join_prompt(prompt: str | None, piped: str) -> str:
 def open_workspace(root: Path, settings: Settings, approver: Approver) -> Workspace:
     """The workspace of a session; UsageError when `root` is no folder."""
     try:
-        return Workspace(root, approver, ty=settings.ty, python=settings.python)
+        return Workspace(root, approver, ty=settings.ty, ruff=settings.ruff, python=settings.python)
     except NotADirectoryError as error:
         raise UsageError(str(error), "punie ask --root DIR …") from error
 

@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from punie_cli import confine, paths, processes
@@ -36,7 +37,9 @@ WRITE_LIMIT = 2 * 1024 * 1024
 class Workspace:
     """One root. Nothing in it is trusted: paths are confined, no tool is taken from it.
 
-    `ty` and `python` are the user's settings: the ty to run and the environment that imports are resolved in.
+    `ty`, `ruff` and `python` are the user's settings: the tools to run and the environment that imports are
+    resolved and tests run in. `missing` names tools (ty, ruff, pytest) that count as not installed: rows are made
+    and played under it.
     """
 
     def __init__(
@@ -45,14 +48,17 @@ class Workspace:
         approver: Approver | None = None,
         *,
         ty: Path | None = None,
+        ruff: Path | None = None,
         python: Path | None = None,
+        missing: Iterable[str] = (),
     ) -> None:
         self.root = Path(os.path.realpath(root))
         if not self.root.is_dir():
             raise NotADirectoryError(f"'{root}' is not a folder")
         self.approver = approver or no_terminal()
-        self.ty = ty
+        self.tools = {"ty": ty, "ruff": ruff}
         self.python = python
+        self.missing = frozenset(missing)
 
     def with_approver(self, approver: Approver) -> "Workspace":
         """The same workspace with someone else to ask."""
@@ -123,9 +129,16 @@ class Workspace:
         if not decision.allowed:
             raise refusal(question, decision)
 
-    async def run(self, argv: list[str], *, timeout_s: float = 60, output_bytes: int = 65536) -> Completed:
-        """Run `argv` in the root with a short clean environment and no input; see `processes.run`."""
-        environment = processes.child_environment(self.root)
+    async def run(
+        self,
+        argv: list[str],
+        *,
+        timeout_s: float = 60,
+        output_bytes: int = 65536,
+        variables: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run `argv` in the root with a short clean environment and `variables`, without input; see `processes.run`."""
+        environment = processes.child_environment(self.root) | dict(variables or {})
         return await processes.run(argv, cwd=self.root, env=environment, timeout_s=timeout_s, output_bytes=output_bytes)
 
     def which(self, name: str) -> str | None:

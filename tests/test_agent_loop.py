@@ -208,7 +208,7 @@ async def test_the_second_prompt_begins_with_the_first(root: Path, sandbox: Sand
     assert isinstance(agent.engine, QueueEngine)
     first, second, third = (p.tokens for p in agent.engine.prompts)
     assert second[: len(first)] == first and third[: len(second)] == second
-    assert agent.engine.prompts[0].builtins == ("typecheck", "read_file", "write_file", "run_command")
+    assert agent.engine.prompts[0].builtins == Registry().names
 
 
 async def test_leaving_a_turn_stops_its_program(root: Path, sandbox: Sandbox, tokenizer: Any) -> None:

@@ -16,7 +16,7 @@ from tests.tiny import make_tiny_model
 
 NAMES = [
     "punie", "python", "platform", "settings", "backend", "versions", "BLAS", "memory", "disk", "config", "data",
-    "cache", "state", "model", "adapter", "ty", "sandbox",
+    "cache", "state", "model", "adapter", "ty", "ruff", "pytest", "sandbox",
 ]  # fmt: skip
 
 
@@ -35,6 +35,8 @@ def test_a_machine_that_works() -> None:
     assert checks["punie"]["value"].startswith(f"{__version__} in ")
     assert checks["model"]["value"].startswith("tiny, 0 million parameters, 0.00 GB, float16")
     assert checks["ty"]["value"].startswith("ty 0.")
+    assert checks["ruff"]["value"].startswith("ruff 0.")
+    assert checks["pytest"]["ok"] is True
 
 
 def test_without_a_model() -> None:

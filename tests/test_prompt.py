@@ -1,5 +1,6 @@
 """The prompt core and the renderer: one rendering for talking and training."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
 from punie_cli.errors import MissingError
 from punie_cli.models.load import load_tokenizer
+from punie_cli.paths import shipped_adapters
 from tests.tiny import make_tiny_model
 
 ROW = [
@@ -30,9 +32,21 @@ def renderer(tokenizer: Any) -> Renderer:
     return Renderer(PromptCore.build(Registry(), "tags"), tokenizer)
 
 
-def test_the_core_is_short(embedded_model: Path) -> None:
-    renderer = Renderer(PromptCore.build(Registry(), "tags"), load_tokenizer(embedded_model))
-    assert len(renderer.core_tokens) <= 350
+FOUR = ("typecheck", "read_file", "write_file", "run_command")
+
+
+@pytest.mark.parametrize(("names", "limit"), [(FOUR, 350), (None, 500)])
+def test_the_core_is_short(embedded_model: Path, names: tuple[str, ...] | None, limit: int) -> None:
+    registry = Registry(names)
+    assert len(registry.names) == (6 if names is None else 4)
+    renderer = Renderer(PromptCore.build(registry, "tags"), load_tokenizer(embedded_model))
+    assert len(renderer.core_tokens) <= limit
+
+
+def test_the_shipped_adapter_keeps_its_builtins() -> None:
+    for record in shipped_adapters().glob("*/punie.json"):
+        core = PromptCore.model_validate(json.loads(record.read_text())["core"])
+        assert core.check("the adapter").names == core.builtins
 
 
 def test_the_system_text_names_every_builtin_with_its_fields() -> None:
@@ -114,8 +128,8 @@ def test_a_core_that_fits_gives_its_registry() -> None:
     "changes, message",
     [
         (
-            {"builtins": ("typecheck", "lint")},
-            "adapter x was trained with the builtin 'lint', which this punie does not have",
+            {"builtins": ("typecheck", "format")},
+            "adapter x was trained with the builtin 'format', which this punie does not have",
         ),
         (
             {"builtins": ("read_file",), "signatures": {"read_file": "read_file(name: str) -> str"}},

@@ -19,6 +19,12 @@ STUBS = """\
 typecheck(path: str = ".") -> TypecheckResult: check types with ty
   .success .error_count .warning_count .files .errors .warnings .note .tool_error
   .errors[i], .warnings[i]: .file .line .column .code .message .severity
+lint(path: str = ".") -> LintResult: check style and common mistakes with ruff
+  .success .count .fixable .files .findings .note .tool_error
+  .findings[i]: .file .line .column .code .message
+test(path: str = ".") -> TestResult: run tests with pytest
+  .success .passed .failed .errors .skipped .failures .note .tool_error
+  .failures[i]: .test .file .line .message
 read_file(path: str) -> str: read a text file
 write_file(path: str, text: str) -> WriteResult: write a whole text file
   .path .lines .created .changed
@@ -39,6 +45,12 @@ def test_signatures() -> None:
         "typecheck": 'typecheck(path: str = ".") -> TypecheckResult(success: bool, error_count: int, '
         f"warning_count: int, files: list[str], errors: list[{finding}], warnings: list[{finding}], "
         "note: str | None, tool_error: str | None)",
+        "lint": 'lint(path: str = ".") -> LintResult(success: bool, count: int, fixable: int, files: list[str], '
+        "findings: list[LintFinding(file: str, line: int, column: int, code: str, message: str)], "
+        "note: str | None, tool_error: str | None)",
+        "test": 'test(path: str = ".") -> TestResult(success: bool, passed: int, failed: int, errors: int, '
+        "skipped: int, failures: list[Failure(test: str, file: str, line: int, message: str)], "
+        "note: str | None, tool_error: str | None)",
         "read_file": "read_file(path: str) -> str",
         "write_file": "write_file(path: str, text: str) -> "
         "WriteResult(path: str, lines: int, created: bool, changed: bool)",
@@ -50,6 +62,8 @@ def test_signatures() -> None:
 def test_specs() -> None:
     assert Registry().specs() == [
         {"name": "typecheck", "parameters": [{"name": "path", "default": "."}]},
+        {"name": "lint", "parameters": [{"name": "path", "default": "."}]},
+        {"name": "test", "parameters": [{"name": "path", "default": "."}]},
         {"name": "read_file", "parameters": [{"name": "path"}]},
         {"name": "write_file", "parameters": [{"name": "path"}, {"name": "text"}]},
         {"name": "run_command", "parameters": [{"name": "command"}, {"name": "timeout_s", "default": 60}]},
@@ -72,10 +86,10 @@ def test_docs_page_is_current() -> None:
     ("name", "args", "kind", "message"),
     [
         (
-            "lint",
+            "format",
             {},
             "NameError",
-            "no builtin 'lint'; there are: typecheck, read_file, write_file, run_command",
+            "no builtin 'format'; there are: typecheck, lint, test, read_file, write_file, run_command",
         ),
         ("read_file", {}, "TypeError", "read_file() needs 'path'"),
         ("read_file", {"file": "a"}, "TypeError", "read_file() has no argument 'file'; it takes: path"),

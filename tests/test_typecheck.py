@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from punie_cli import find_ty
+from punie_cli import find_tool
 from punie_cli.builtins.registry import Outcome, Registry
 from punie_cli.workspace import Workspace
 
@@ -189,7 +189,7 @@ def test_json_is_no_format_and_a_bad_flag_prints_nothing(tmp_path: Path) -> None
 
 
 def real_ty() -> str:
-    command = find_ty.ty_command(Workspace(Path(__file__).parent))
+    command = find_tool.tool_command(Workspace(Path(__file__).parent), "ty")
     assert command is not None
     return command[0]
 
@@ -230,7 +230,7 @@ async def test_ty_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (folder / "ty").symlink_to(real_ty())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(folder))
-    assert find_ty.ty_command(Workspace(root)) == [str(folder / "ty")]
+    assert find_tool.tool_command(Workspace(root), "ty") == [str(folder / "ty")]
     assert places(await check(root)) == [("a.py", 2, "error")]
 
 
@@ -247,13 +247,13 @@ def test_python_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     workspace = Workspace(root)
     monkeypatch.delenv("CONDA_PREFIX", raising=False)
     monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
-    assert find_ty.python_environment(workspace) is None
+    assert find_tool.python_environment(workspace) is None
     monkeypatch.setenv("VIRTUAL_ENV", str(active))
-    assert find_ty.python_environment(workspace) == active
+    assert find_tool.python_environment(workspace) == active
     (root / ".venv").mkdir()
     (root / ".venv" / "pyvenv.cfg").write_text("")
-    assert find_ty.python_environment(workspace) == root / ".venv"
-    assert find_ty.python_environment(Workspace(root, python=active)) == active
+    assert find_tool.python_environment(workspace) == root / ".venv"
+    assert find_tool.python_environment(Workspace(root, python=active)) == active
 
 
 async def test_imports_are_resolved_in_the_environment_of_the_project(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from punie_cli.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-DEFAULT_NAMES = ("typecheck", "read_file", "write_file", "run_command")
+DEFAULT_NAMES = ("typecheck", "lint", "test", "read_file", "write_file", "run_command")
 
 # What a program can catch by its own name; any other OSError or ValueError arrives as its base class.
 _KINDS = (

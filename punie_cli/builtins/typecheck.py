@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from punie_cli.builtins.registry import Result, builtin
-from punie_cli.find_ty import python_environment, ty_command
+from punie_cli.find_tool import python_environment, tool_command
+from punie_cli.tool_output import counted, how_it_ended, last_words
 from punie_cli.workspace import Completed, Workspace
 
 TIMEOUT_S = 120.0
@@ -24,7 +25,6 @@ _CONCISE = re.compile(
     r"(?P<severity>error|warning|info|fatal)\[(?P<code>[\w-]+)\] (?P<message>.*)$"
 )
 _CONCISE_IO = re.compile(r"^(?P<severity>error|warning|info|fatal)\[(?P<code>[\w-]+)\] (?P<message>.*)$")
-_NOISE = re.compile(r"WARN |INFO |ty failed$|(\d+ )?\|")
 _FOUND = re.compile(r"^Found (\d+) diagnostics?$")
 _SEVERITIES: dict[str, Literal["error", "warning", "info"]] = {
     "minor": "warning",
@@ -88,7 +88,7 @@ class TypecheckResult(Result):
             lines = [str(finding) for finding in findings[: max(shown, 0)]]
             left = count - len(lines)
             shown -= len(lines)
-            blocks.append(f"{_count(count, word)} in {_count(files, 'file')}")
+            blocks.append(f"{counted(count, word)} in {counted(files, 'file')}")
             blocks += lines
             if left:
                 blocks.append(f"({left} more {word}s not shown)" if left > 1 else f"(1 more {word} not shown)")
@@ -113,7 +113,7 @@ async def typecheck(
     if not (workspace.root / relative).is_dir() and not relative.endswith((".py", ".pyi")):
         raise ValueError(f"{relative} is not a Python file")
     try:
-        command = ty_command(workspace)
+        command = tool_command(workspace, "ty")
     except FileNotFoundError as problem:
         return failed(str(problem))
     if command is None:
@@ -149,7 +149,7 @@ async def _judge(done: Completed | str, command: list[str], workspace: Workspace
         if again.exit_code == 2:
             return failed(_cause(findings or [], again.stderr, root), findings or [])
         if findings is None:
-            return failed(f"cannot read what ty printed: {_last(again.stdout or done.stdout, root)}")
+            return failed(f"cannot read what ty printed: {last_words(again.stdout or done.stdout, root)}")
         done = again
     if done.exit_code == 1 and not findings:
         return failed("ty reported a failure without a finding")
@@ -229,31 +229,11 @@ def parse_concise(stdout: str, root: str) -> list[Finding] | None:
 
 
 def _stopped(done: Completed | str, root: str) -> str | None:
-    if isinstance(done, str):
-        return done
-    if done.timed_out:
-        return f"ty took longer than {TIMEOUT_S:g} s"
-    if done.truncated:
-        return "ty printed more than can be read"
-    if done.exit_code < 0 or done.exit_code > 2:
-        how = f"signal {-done.exit_code}" if done.exit_code < 0 else f"exit code {done.exit_code}"
-        said = _last(done.stderr, root)
-        return f"ty ended with {how}" + (f": {said}" if said else "")
-    return None
+    return done if isinstance(done, str) else how_it_ended(done, "ty", TIMEOUT_S, root)
 
 
 def _cause(findings: list[Finding], stderr: str, root: str) -> str:
     texts = [finding.message for finding in findings if finding.code == "io"]
     if texts:
         return texts[0].replace(root, "")
-    return _last(stderr, root) or "ty ended with exit code 2"
-
-
-def _last(text: str, root: str, lines: int = 6) -> str:
-    """The last lines of what ty said, on one line, without log lines, code frames and the root's own path."""
-    said = [line.strip().removeprefix("Cause: ") for line in text.replace(root, "").splitlines()]
-    return "; ".join([line for line in said if line and not _NOISE.match(line)][-lines:])[-600:]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    return last_words(stderr, root) or "ty ended with exit code 2"
