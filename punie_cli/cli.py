@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from punie_cli import __version__
-from punie_cli.errors import Exit, InterruptedByUser, PunieError, RefusedError
+from punie_cli.errors import Exit, InterruptedByUser, PunieError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from punie_cli.agent.open import Connect
@@ -75,6 +75,17 @@ _allow = click.option("--allow", metavar="RULES", help="What needs no question: 
 _json_lines = click.option("--json", "json_", is_flag=True, help="Print JSON lines, one for each event.")
 _phase = click.option("--phase", type=int, required=True, metavar="N", help="The number of the recipe.")
 _json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+
+_out = click.option("--out", metavar="NAME", help="The name of the new model, or a folder such as ./new.")
+_replace = click.option("--force", is_flag=True, help="Replace a model of that name.")
+_check_rows = click.option(
+    "--check-rows",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Held-back rows that the models are compared on.",
+)
 
 
 @_examples('punie ask "typecheck src/"', "punie chat", "punie train --phase 23")
@@ -282,6 +293,35 @@ def models_remove(name: str, yes: bool, force: bool) -> None:
     click.echo(f"{done.name}: {done.freed / 1e9:.2f} GB free again")
 
 
+@_examples("punie models compare smollm2-135m-fused", "punie models compare mine-5bit mine-float16 --phase 24 --json")
+@models.command("compare")
+@click.argument("name")
+@click.argument("reference", required=False)
+@click.option("--phase", type=int, metavar="N", help="Whose validation rows; by default those of its adapter's phase.")
+@_check_rows
+@_json
+@click.pass_obj
+def models_compare(app: App, name: str, reference: str | None, phase: int | None, check_rows: int, json_: bool) -> None:
+    """Compare a model with what it was made of, or with REFERENCE.
+
+    On held-back rows: the tokens that both expect, how far apart their predictions are, what their programs do.
+    """
+    from punie_cli import listings
+    from punie_cli.models import store
+    from punie_cli.render import View, print_fields
+    from punie_cli.training import equivalence
+
+    view = View(color=app.settings().color)
+    against = equivalence.Subject(store.find(reference)) if reference else None
+    try:
+        report = equivalence.check(
+            store.find(name), count=max(check_rows, 1), phase=phase, reference=against, note=view.rows
+        )
+    finally:
+        view.idle()
+    print_fields(listings.equivalence(report, json=json_), json=json_)
+
+
 @_examples("punie models path", "ls $(punie models path embedded)")
 @models.command("path")
 @click.argument("name", required=False)
@@ -332,6 +372,11 @@ def data_build(app: App, phase: int) -> None:
 )
 @click.option("--model", metavar="NAME", help="The model to train on, instead of the one that the phase names.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Another value for a key of the phase.")
+@click.option(
+    "--through",
+    type=click.Choice(["train", "fuse", "quantize", "eval"]),
+    help="Go on by itself: build rows, train, fuse, quantize, evaluate, as far as named; what is unchanged is skipped.",
+)
 @click.option("--dry-run", is_flag=True, help="Show every value with its source, and what the rows come to.")
 @click.option("--force", is_flag=True, help="Train though memory is short; resume though results may differ.")
 @_json_lines
@@ -349,6 +394,9 @@ def train(
     The rows are those of `punie data build`, else those that ship. Ctrl-C saves and stops; --resume goes on. Before the
     first step two steps are tried on the longest batch: what they show of memory and time is said, and a run that
     does not fit is refused unless --force is given.
+
+    With --through the same command again goes on where it was stopped or killed. `eval` exits with 4 below the gate of
+    the phase.
     """
     from punie_cli.progress import finished_text
     from punie_cli.render import View
@@ -359,6 +407,9 @@ def train(
     model = model and settings.model
     if dry_run:
         return _dry_run(phase, options["sets"], model, json_)
+    through = options.pop("through")
+    if through is not None:
+        return _pipeline(app, settings, json_, phase=phase, through=through, model=model, **options)
     view = View(color=settings.color)
 
     def report(event: Any) -> None:
@@ -378,6 +429,47 @@ def train(
     return Exit.OK
 
 
+def _pipeline(
+    app: App, settings: "Settings", json_: bool, *, phase: int, resume: bool, out: Path | None, **options: Any
+) -> int:
+    """A pipeline always goes on where it can, so that `resume` adds nothing."""
+    from punie_cli import phases
+    from punie_cli.agent.open import connect_mlx
+    from punie_cli.render import View, print_listing
+    from punie_cli.training.notify import notify
+    from punie_cli.training.pipeline import run_pipeline
+    from punie_cli.training.reports import as_record
+    from punie_cli.training.summary import Comparison, Summary
+
+    if out is not None:
+        raise UsageError("--out has no place in a pipeline: later stages look for the adapter of the phase", None)
+    view = View(color=settings.color)
+
+    def report(event: Any) -> None:
+        if json_:
+            import json
+
+            _print_line(json.dumps(as_record(event), ensure_ascii=False))
+        elif isinstance(event, Summary | Comparison):
+            view.idle()
+            print_listing(phases.result(event), "table", settings.color)
+        else:
+            view.stage(event)
+
+    ended = f"punie: phase {phase} is through {options['through']}"
+    try:
+        run_pipeline(phase=phase, settings=settings, report=report, connect=app.connect or connect_mlx, **options)
+    except PunieError as error:
+        ended = f"punie: phase {phase}: {error.message}"
+        raise
+    finally:
+        view.idle()
+        view.bell()
+        if settings.notify and (problem := notify(settings.notify, ended)):
+            view.note(problem)
+    return Exit.OK
+
+
 def _dry_run(phase: int, sets: tuple[str, ...], model: str | None, json_: bool) -> int:
     from punie_cli.progress import draft_text
     from punie_cli.training.plan import draft
@@ -391,6 +483,148 @@ def _dry_run(phase: int, sets: tuple[str, ...], model: str | None, json_: bool) 
     else:
         click.echo(draft_text(plan))
     return Exit.OK
+
+
+@_examples("punie phases", "punie phases show 23", "punie phases diff 23 24")
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def phases(context: click.Context) -> None:
+    """See the recipes of trainings.
+
+    Without a command it lists them. Files `phases/NN.toml` below punie's data add phases, or replace shipped ones.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(phases_list)
+
+
+@_examples("punie phases list", "punie phases list --json")
+@phases.command("list")
+@_json
+@click.pass_obj
+def phases_list(app: App, json_: bool) -> None:
+    """List the phases, with their rows, last run and score."""
+    from punie_cli import phases as room
+    from punie_cli.render import print_listing
+
+    print_listing(room.phases(), "json" if json_ else "table", app.settings().color)
+
+
+@_examples("punie phases show 23", "punie phases show 23 --json")
+@phases.command("show")
+@click.argument("number", type=int)
+@_json
+@click.pass_obj
+def phases_show(app: App, number: int, json_: bool) -> None:
+    """Show the recipe of a phase, each value with its source."""
+    from punie_cli import phases as room
+    from punie_cli.render import print_listing
+
+    print_listing(room.phase(number), "json" if json_ else "table", app.settings().color)
+
+
+@_examples("punie phases diff 23 24")
+@phases.command("diff")
+@click.argument("one", type=int)
+@click.argument("other", type=int)
+@_json
+@click.pass_obj
+def phases_diff(app: App, one: int, other: int, json_: bool) -> None:
+    """Show the keys on which two phases differ."""
+    from punie_cli import phases as room
+    from punie_cli.render import print_listing
+
+    print_listing(room.difference(one, other), "json" if json_ else "table", app.settings().color)
+
+
+@_examples("punie fuse --phase 23", "punie fuse --adapter phase-23 --mode float16", "punie fuse --out ./fused --json")
+@cli.command()
+@click.option("--phase", type=int, metavar="N", help="Fuse the adapter of this phase.")
+@_adapter
+@_model
+@click.option(
+    "--mode",
+    type=click.Choice(["touched", "float16", "base"]),
+    default="touched",
+    show_default=True,
+    help="Adapted layers at 8 bits, all else bit for bit; everything in float16; adapted layers as the base has them.",
+)
+@_out
+@_replace
+@_check_rows
+@_json
+@click.pass_obj
+def fuse(
+    app: App, phase: int | None, mode: Any, out: str | None, force: bool, check_rows: int, json_: bool, **flags: Any
+) -> None:
+    """Put an adapter into the weights of its base: a model of its own.
+
+    Without --phase or --adapter it is the adapter in use. At the end the new model is compared with base and
+    adapter on held-back rows. Memory holds about one weight file of 2 GB.
+    """
+    from punie_cli.render import View
+    from punie_cli.training import fuse as room
+
+    settings = app.settings(**flags)
+    view = View(color=settings.color)
+    choice = room.find(settings, phase)
+    try:
+        made = room.fuse(choice, mode=mode, out=out, force=force, progress=view.pulling)
+    finally:
+        view.idle()
+    _compare(made, view, check_rows, json_)
+
+
+@_examples("punie quantize --model smollm2-135m-phase-23-float16 --bits 5", "punie quantize --bits 4 --mixed")
+@cli.command()
+@_model
+@click.option("--bits", type=click.Choice(["2", "3", "4", "5", "6", "8"]), required=True, help="Bits of a weight.")
+@click.option(
+    "--group-size",
+    type=click.Choice(["32", "64", "128"]),
+    default="64",
+    show_default=True,
+    help="Weights that share a scale.",
+)
+@click.option("--mixed", is_flag=True, help="More bits for the head and for v_proj and down_proj of some layers.")
+@_out
+@_replace
+@_check_rows
+@_json
+@click.pass_obj
+def quantize(
+    app: App,
+    model: str | None,
+    bits: str,
+    group_size: str,
+    mixed: bool,
+    out: str | None,
+    force: bool,
+    check_rows: int,
+    json_: bool,
+) -> None:
+    """Write a copy of a model with fewer bits for each weight.
+
+    At the end it is compared on held-back rows with base and adapter where it was fused from them, else with the
+    model that was quantized. Memory holds about one weight file of 2 GB.
+    """
+    from punie_cli.render import View
+    from punie_cli.training import quantize as room
+
+    settings = app.settings(model=model)
+    view = View(color=settings.color)
+    try:
+        made = room.quantize(
+            settings.model,
+            bits=int(bits),
+            group_size=int(group_size),
+            mixed=mixed,
+            out=out,
+            force=force,
+            progress=view.pulling,
+        )
+    finally:
+        view.idle()
+    _compare(made, view, check_rows, json_)
 
 
 @_examples("punie doctor", "punie doctor --json")
@@ -410,6 +644,23 @@ def doctor(app: App, json_: bool, **flags: Any) -> int:
     report = room.examine({"color": app.color, **flags})
     print_report(report, json=json_, color=app.color or "auto")
     return Exit.OK if report.ok else Exit.MISSING
+
+
+def _compare(made: Any, view: "View", rows: int, json: bool) -> None:
+    """Compare a model that was just made with what it was made of, and show both."""
+    from punie_cli import listings
+    from punie_cli.render import print_fields
+    from punie_cli.training.equivalence import check
+
+    report = None
+    try:
+        if rows:
+            report = check(made.folder, count=rows, note=view.rows)
+    finally:
+        view.idle()
+    if report is None:
+        view.note(f"{made.name} was not compared with what it was made of (--check-rows 0)")
+    print_fields(listings.made(made, report, json=json), json=json)
 
 
 def _no_terminal(settings: "Settings") -> Any:

@@ -146,6 +146,10 @@ class View:
         """A `models.building.PullStep`."""
         self.progress(step.text, step.done // 1_000_000, step.total // 1_000_000, "MB")
 
+    def rows(self, text: str, done: int, total: int) -> None:
+        """Progress of a comparison."""
+        self.progress(text, done, total, "rows")
+
     def training(self, event: Any) -> None:
         """What a training run reports; steps pass by on a terminal, with the course of the loss, all else stays."""
         if isinstance(event, TrainingStep):
@@ -155,6 +159,24 @@ class View:
                 self.note(training_text(event))
         elif text := training_text(event):
             self.note(text)
+
+    def stage(self, event: Any) -> None:
+        """What a pipeline reports, and the trainings in it."""
+        # Imports half of the rooms, which a talk does not need.
+        from punie_cli.phases import stage_text
+        from punie_cli.training.stages import StageProgress
+
+        if isinstance(event, StageProgress):
+            self.progress(event.text, event.done, event.total, event.unit)
+        elif text := stage_text(event):
+            self.note(text)
+        else:
+            self.training(event)
+
+    def bell(self) -> None:
+        """Ring the bell of a terminal."""
+        if self.err.is_terminal:
+            self.err.bell()
 
     def idle(self) -> None:
         """Take that sign away."""

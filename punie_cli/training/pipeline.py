@@ -88,7 +88,9 @@ def run_pipeline(
         try:
             summaries.append(pipeline.run())
         except InterruptedByUser as stop:
-            raise InterruptedByUser(stop.message, f"punie train --phase {phase} --through {through}") from stop
+            options = [f"--model {model}"] * (model is not None) + [f"--set {each}" for each in sets]
+            again = " ".join([f"punie train --phase {phase} --through {through}", *options])
+            raise InterruptedByUser(stop.message, again) from stop
     done = Comparison(phase, tuple(summaries)) if bases else summaries[0]
     report(done)
     judged = [summary for summary in summaries if summary.passed is not None]
@@ -267,7 +269,7 @@ class _Pipeline:
         found = check(
             made.folder,
             phase=self.phase.number,
-            note=lambda text, done, of: self.report(StageProgress(stage, text, done, of)),
+            note=lambda text, done, of: self.report(StageProgress(stage, text, done, of, "rows")),
         )
         facts = {
             "model": made.name,
@@ -317,14 +319,17 @@ class _Pipeline:
         return run_stage(self.ledger, "eval", inputs, work, lambda path: files_hash([Path(path)]), self.report)
 
     def _tick(self, stage: StageName, text: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.report(StageProgress(stage, text, done, total))
+        return lambda done, total: self.report(StageProgress(stage, text, done, total, "rows"))
 
     def _tried(self, tried: Tried) -> None:
-        self.report(StageProgress("eval", "cases", tried.done, tried.of))
+        self.report(StageProgress("eval", "evaluating", tried.done, tried.of, "cases"))
         self.report(tried)
 
     def _model_tick(self, stage: StageName) -> Callable[[PullStep], None]:
-        return lambda step: self.report(StageProgress(stage, step.text, step.done, step.total))
+        def tell(step: PullStep) -> None:
+            self.report(StageProgress(stage, step.text, step.done // 1_000_000, step.total // 1_000_000, "MB"))
+
+        return tell
 
 
 def _free() -> None:

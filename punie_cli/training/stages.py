@@ -37,6 +37,7 @@ class StageProgress:
     text: str
     done: int = 0
     total: int = 0
+    unit: str = ""
 
 
 @dataclass(frozen=True)
