@@ -21,9 +21,7 @@ class Adapted:
     first: int
 
 
-def adapt(
-    model: Any, lora: Lora, method: str = "lora", *, grad_checkpoint: bool = False, bits: int | None = None
-) -> Adapted:
+def adapt(model: Any, lora: Lora, method: str = "lora", *, bits: int | None = None) -> Adapted:
     """Freeze the model, then make the last `lora.layers` layers trainable by `method`: lora, dora or full.
 
     `bits`: how the base is quantized in its files. Raises UsageError for a number of layers that the model does not
@@ -44,8 +42,6 @@ def adapt(
     size = sum(value.size for _, value in parameters)
     if not size:
         raise UsageError(f"no layer of this model is named by lora.keys: {', '.join(lora.keys)}")
-    if grad_checkpoint:
-        _checkpoint_gradients(model)
     return Adapted(size, layers, first_trained(model))
 
 
@@ -100,16 +96,3 @@ def _require_attention(model: Any) -> None:
             f"this model has layers without full attention ({', '.join(sorted(others))}); punie does not train them",
             "punie models list --catalogue",
         )
-
-
-_patched: set[type] = set()
-
-
-def _checkpoint_gradients(model: Any) -> None:
-    from mlx_lm.tuner.trainer import grad_checkpoint
-
-    # mlx_lm patches the class for the life of the process; twice would checkpoint twice.
-    kind = type(model.layers[0])
-    if kind not in _patched:
-        _patched.add(kind)
-        grad_checkpoint(model.layers[0])

@@ -144,6 +144,12 @@ class Phase(_Strict):
             raise ValueError("[quantize] needs [fuse]: what is quantized is the fused model")
         return self
 
+    @model_validator(mode="after")
+    def _one_draw(self) -> "Phase":
+        if self.lora.dropout and self.train.grad_checkpoint:
+            raise ValueError("lora.dropout and train.grad_checkpoint do not go together: what is dropped is drawn once")
+        return self
+
     @property
     def recipe_hash(self) -> str:
         """First 16 hex digits of the SHA-256 over the recipe."""

@@ -9,7 +9,7 @@ Below the first trained layer nothing that the core leaves changes during a run:
 enters that layer, are computed once (`Core`). With the last 8 of 30 layers trained that is three quarters of the core.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ import mlx.nn as nn
 from punie_cli.errors import UsageError
 from punie_cli.training.adapt import first_trained
 from punie_cli.training.batches import Example, groups
+from punie_cli.training.loss import cross_entropy
 
 
 class _Recorder:
@@ -41,12 +42,12 @@ class _Recorder:
 class _Shared:
     """Takes the place of a layer's KV cache: recorded keys and values stand before those of every row."""
 
-    def __init__(self, recorded: _Recorder) -> None:
-        self._keys, self._values = recorded.keys, recorded.values
-        self.offset = recorded.keys.shape[2]
+    def __init__(self, keys: mx.array, values: mx.array) -> None:
+        self.keys, self.values = keys, values
+        self.offset = keys.shape[2]
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        return _behind(self._keys, keys), _behind(self._values, values)
+        return _behind(self.keys, keys), _behind(self.values, values)
 
     def make_mask(self, tokens: int, *, window_size: int | None = None, **_: Any) -> str:
         # MLX aligns a causal mask at the end: a query sees the core and what precedes it in its row.
@@ -78,6 +79,52 @@ class _Through:
         return getattr(self._layer, name)
 
 
+class _Recomputed:
+    """Takes the place of a layer: its activations are computed again when the gradient needs them.
+
+    mlx_lm's own patch of the layer class would lose the gradient that reaches the core through keys and values: only
+    what is an argument has one.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+
+    def __call__(self, hidden: mx.array, mask: Any, cache: Any) -> mx.array:
+        parameters = self._layer.trainable_parameters()
+        if isinstance(cache, _Recorder):
+            out, cache.keys, cache.values = mx.checkpoint(self._record(mask))(parameters, hidden)
+            return out
+        return mx.checkpoint(self._go_on(mask))(parameters, hidden, cache.keys, cache.values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
+
+    def _record(self, mask: Any) -> Callable[..., tuple[mx.array, mx.array, mx.array]]:
+        def run(parameters: Any, hidden: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+            cache = _Recorder()
+            with _parameters(self._layer, parameters):
+                return self._layer(hidden, mask, cache=cache), cache.keys, cache.values
+
+        return run
+
+    def _go_on(self, mask: Any) -> Callable[..., mx.array]:
+        def run(parameters: Any, hidden: mx.array, keys: mx.array, values: mx.array) -> mx.array:
+            with _parameters(self._layer, parameters):
+                return self._layer(hidden, mask, cache=_Shared(keys, values))
+
+        return run
+
+
+@contextmanager
+def _parameters(layer: Any, parameters: Any) -> Generator[None]:
+    before = layer.trainable_parameters()
+    layer.update(parameters)
+    try:
+        yield
+    finally:
+        layer.update(before)
+
+
 @contextmanager
 def _layers(model: Any, layers: list[Any]) -> Generator[None]:
     before = model.model.layers
@@ -89,9 +136,13 @@ def _layers(model: Any, layers: list[Any]) -> Generator[None]:
 
 
 class Core:
-    """The prompt core's way through a model. Make it anew when the weights below the first trained layer change."""
+    """The prompt core's way through a model. Make it anew when the weights below the first trained layer change.
 
-    def __init__(self, model: Any, tokens: Sequence[int]) -> None:
+    With `recompute` the activations of trained layers are not kept for the gradient, of the core and of rows.
+    """
+
+    def __init__(self, model: Any, tokens: Sequence[int], *, recompute: bool = False) -> None:
+        self._recompute = recompute
         self.tokens = list(tokens)
         self.size = len(self.tokens)
         self._inputs = mx.array([self.tokens])
@@ -108,14 +159,22 @@ class Core:
     def read(self, model: Any) -> list["_Shared"]:
         """Keys and values of every layer, those of trained layers in the graph."""
         above = [_Recorder() for _ in model.layers[self._first :]]
-        if self._hidden is None:
-            model.model(self._inputs, cache=above)
-        elif above:
-            start, *rest = model.layers[: self._first]
-            below = [_Through(start, self._hidden), *map(_Through, rest)]
-            with _layers(model, [*below, *model.layers[self._first :]]):
+        below = list(model.layers[: self._first])
+        if self._hidden is not None:
+            below = [_Through(below[0], self._hidden), *map(_Through, below[1:])]
+        if above:
+            with _layers(model, [*below, *self._above(model)]):
                 model.model(self._inputs, cache=[*self._below, *above])
-        return [_Shared(r) for r in (*self._below, *above)]
+        return [_Shared(r.keys, r.values) for r in (*self._below, *above)]
+
+    def go_on(self, model: Any, tokens: mx.array, caches: list["_Shared"]) -> mx.array:
+        """The last hidden states of rows (rows, length) behind the core."""
+        with _layers(model, [*model.layers[: self._first], *self._above(model)]):
+            return model.model(tokens, cache=caches)
+
+    def _above(self, model: Any) -> list[Any]:
+        layers = model.layers[self._first :]
+        return [_Recomputed(layer) for layer in layers] if self._recompute else layers
 
 
 def _behind(shared: mx.array, own: mx.array) -> mx.array:
@@ -153,9 +212,9 @@ def shared_prefix_loss(model: Any, core: Core, batch: Batch) -> mx.array:
     caches = core.read(model)
     total = mx.array(0.0)
     for group in batch.groups:
-        hidden = model.model(group.tokens, cache=caches)
+        hidden = core.go_on(model, group.tokens, caches)
         hidden = hidden.reshape(-1, hidden.shape[-1])[group.places]
-        total += nn.losses.cross_entropy(_head(model, hidden).astype(mx.float32), group.targets, reduction="sum")
+        total += cross_entropy(_head(model, hidden).astype(mx.float32), group.targets)
     return total
 
 

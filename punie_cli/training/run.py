@@ -141,7 +141,7 @@ def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
     mx.random.seed(phase.train.seed)
     bits = (config.get("quantization") or config.get("quantization_config") or {}).get("bits")
     train = phase.train
-    adapted = adapt(model, phase.lora, train.method, grad_checkpoint=train.grad_checkpoint, bits=bits)
+    adapted = adapt(model, phase.lora, train.method, bits=bits)
     last = None
     metrics = Metrics(run.folder) if run.writes else None
 
@@ -175,7 +175,7 @@ def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
             group.size if group else 1,
         )
     )
-    core = Core(model, data.renderer.core_tokens)
+    core = Core(model, data.renderer.core_tokens, recompute=train.grad_checkpoint)
     if done < steps:
         _preflight(run, model, core, data, steps, adapted.layers, done, tell)
     if run.writes and run.then is None:
