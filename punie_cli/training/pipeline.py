@@ -7,11 +7,11 @@ store, and the results in the run's folder.
 
 import asyncio
 import gc
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,21 +23,30 @@ from punie_cli.engine.blas import load_blas
 from punie_cli.errors import GateError, InterruptedByUser, PunieError, UsageError
 from punie_cli.evaluation import suites
 from punie_cli.evaluation.measure import Tried, measure
-from punie_cli.evaluation.suites import Suite
 from punie_cli.models import store
 from punie_cli.models.building import PullStep, building, locked, write_json
-from punie_cli.models.files import check_complete, weight_hash
+from punie_cli.models.files import weight_hash
 from punie_cli.paths import data_dir
-from punie_cli.rows.build import SIDES, build, built_folder, find_rows, read_split
+from punie_cli.rows.build import build, built_folder, find_rows, read_split
 from punie_cli.rows.row import data_hash
 from punie_cli.settings import Settings
 from punie_cli.training import fuse as fusing
 from punie_cli.training.equivalence import check
+from punie_cli.training.fingerprints import (
+    adapter_hash,
+    files_hash,
+    model_hash,
+    rows_hash,
+    suite_hash,
+    value_hash,
+    versions,
+)
 from punie_cli.training.folder import unfinished
 from punie_cli.training.phase import Phase, load_phase
 from punie_cli.training.quantize import quantize
 from punie_cli.training.recipe import resolve
 from punie_cli.training.reports import Plan
+from punie_cli.training.results import append, result_of
 from punie_cli.training.run import train
 from punie_cli.training.stages import (
     Ledger,
@@ -46,7 +55,7 @@ from punie_cli.training.stages import (
     StageProgress,
     StageRecord,
     StageSkipped,
-    files_hash,
+    plain,
     run_stage,
     up_to,
 )
@@ -139,7 +148,9 @@ class _Pipeline:
         base = store.name_of(self.base_folder)
         summary = summarize(self.phase.number, base, self.done.values(), gate)
         if summary.run and Path(summary.run).is_dir():
-            write_json(Path(summary.run) / "pipeline.json", _plain(summary))
+            write_json(Path(summary.run) / "pipeline.json", asdict(summary))
+        if not all(record.skipped for record in self.done.values()):
+            append(result_of(summary, datetime.now(UTC).date()))
         return summary
 
     # rows
@@ -152,38 +163,38 @@ class _Pipeline:
             ready = find_rows(self.phase)
             if (ready / "manifest.json").is_file() and self.phase.rows == load_phase(self.phase.number).rows:
                 return self._found("they ship with punie", inputs, ready)
-        elif kept is None or _rows_hash(str(own)) != kept.output.hash:
-            if kept is not None and kept.output.path == str(own) and kept.inputs != _json(inputs):
+        elif kept is None or rows_hash(str(own)) != kept.output.hash:
+            if kept is not None and kept.output.path == str(own) and kept.inputs != plain(inputs):
                 raise UsageError(
                     f"the recipe of the rows changed, and so did the rows in {own}: they are not built over",
                     f"punie data build --phase {self.phase.number}",
                 )
             return self._found("built by hand", inputs, own)
-        return run_stage(self.ledger, "rows", inputs, self._build, _rows_hash, self.report)
+        return run_stage(self.ledger, "rows", inputs, self._build, rows_hash, self.report)
 
     def _rows_inputs(self) -> dict[str, Any]:
         recipe = self.phase.model_dump(mode="json", include={"rows", "builtins"})
-        return {"recipe": _hash(recipe), "ty": version("ty")}
+        return {"recipe": value_hash(recipe), "ty": version("ty")}
 
     def _found(self, reason: str, inputs: dict[str, Any], folder: Path) -> StageRecord:
         self.report(StageSkipped("rows", reason, str(folder)))
-        output = Output(str(folder), _rows_hash(str(folder)) or "", _row_counts(folder))
+        output = Output(str(folder), rows_hash(str(folder)) or "", _row_counts(folder))
         record = StageRecord("rows", inputs, output, 0.0, "", skipped=True)
         if folder == built_folder(self.phase):
-            self.ledger.write("rows", _plain(record))
+            self.ledger.write("rows", asdict(record))
         return record
 
     def _build(self) -> Output:
         target = built_folder(self.phase)
         with locked(target), building(target) as part:
             asyncio.run(build(self.phase, part, self._tick("rows", "building rows")))
-        return Output(str(target), _rows_hash(str(target)) or "", _row_counts(target))
+        return Output(str(target), rows_hash(str(target)) or "", _row_counts(target))
 
     # train
 
     def _train(self) -> StageRecord:
         inputs = self._train_inputs()
-        return run_stage(self.ledger, "train", inputs, lambda: self._trained(_json(inputs)), _adapter_hash, self.report)
+        return run_stage(self.ledger, "train", inputs, lambda: self._trained(plain(inputs)), adapter_hash, self.report)
 
     def _train_inputs(self) -> dict[str, Any]:
         from punie_cli.models.load import load_tokenizer
@@ -195,7 +206,7 @@ class _Pipeline:
             "rows": data_hash([*split.train, *split.valid]),
             "prompt": core.hash,
             "base": weight_hash(self.base_folder),
-            "versions": _versions(),
+            "versions": versions(),
         }
 
     def _trained(self, inputs: dict[str, Any]) -> Output:
@@ -229,7 +240,7 @@ class _Pipeline:
             "context_tokens": record["context_tokens"],
             **run_figures(run),
         }
-        return Output(str(self._adapter), _adapter_hash(str(self._adapter)) or "", facts)
+        return Output(str(self._adapter), adapter_hash(str(self._adapter)) or "", facts)
 
     @property
     def _adapter(self) -> Path:
@@ -241,7 +252,7 @@ class _Pipeline:
         assert self.phase.fuse is not None
         mode, adapter = self.phase.fuse.mode, self.done["train"].output
         inputs = {
-            "base": weight_hash(self.base_folder), "adapter": adapter.hash, "mode": mode, "versions": _versions(),
+            "base": weight_hash(self.base_folder), "adapter": adapter.hash, "mode": mode, "versions": versions(),
         }  # fmt: skip
 
         def work() -> Output:
@@ -249,12 +260,12 @@ class _Pipeline:
             name, tick = f"phase-{self.name}-fused", self._model_tick("fuse")
             return self._checked("fuse", fusing.fuse(choice, mode=mode, out=name, force=True, progress=tick))
 
-        return run_stage(self.ledger, "fuse", inputs, work, _model_hash, self.report)
+        return run_stage(self.ledger, "fuse", inputs, work, model_hash, self.report)
 
     def _quantize(self) -> StageRecord:
         recipe, fused = self.phase.quantize, self.done["fuse"].output
         assert recipe is not None
-        inputs = {"model": fused.hash, **recipe.model_dump(), "versions": _versions()}
+        inputs = {"model": fused.hash, **recipe.model_dump(), "versions": versions()}
 
         def work() -> Output:
             name = f"phase-{self.name}-{recipe.bits}bit{'-mixed' if recipe.mixed else ''}"
@@ -262,7 +273,7 @@ class _Pipeline:
             made = quantize(fused.path, **recipe.model_dump(), out=name, force=True, progress=tick)
             return self._checked("quantize", made)
 
-        return run_stage(self.ledger, "quantize", inputs, work, _model_hash, self.report)
+        return run_stage(self.ledger, "quantize", inputs, work, model_hash, self.report)
 
     def _checked(self, stage: StageName, made: fusing.Made) -> Output:
         """The model with its equivalence report against base and adapter."""
@@ -296,10 +307,10 @@ class _Pipeline:
         rows = read_split(Path(self.done["rows"].output.path)).test[: recipe.rows]
         inputs = {
             "model": last.hash,
-            "suite": _suite_hash(suite) if suite else None,
+            "suite": suite_hash(suite) if suite else None,
             "rows": data_hash(rows),
             "limits": [self.settings.max_steps, self.settings.max_tokens],
-            "versions": _versions() | {"ty": version("ty")},
+            "versions": versions() | {"ty": version("ty")},
         }
 
         def work() -> Output:
@@ -313,7 +324,14 @@ class _Pipeline:
             (folder / "turns.jsonl").write_text(found.records(), encoding="utf-8")
             write_json(folder / "eval.json", {"phase": self.phase.number} | found.as_record())
             probed = {"rows_passed": found.probe.passed, "rows": found.probe.n} if found.probe else {}
-            facts = {"passed": found.passed, "n": found.n, "share": found.share, "model": found.model, **probed}
+            facts = {
+                "suite": recipe.suite,
+                "passed": found.passed,
+                "n": found.n,
+                "share": found.share,
+                "model": found.model,
+                **probed,
+            }
             return Output(str(folder / "eval.json"), files_hash([folder / "eval.json"]) or "", facts)
 
         return run_stage(self.ledger, "eval", inputs, work, lambda path: files_hash([Path(path)]), self.report)
@@ -351,44 +369,3 @@ def _last_unfinished(phase: int) -> Path | None:
 def _row_counts(folder: Path) -> dict[str, Any]:
     split = read_split(folder)
     return {side: len(rows) for side, rows in split.sides().items()}
-
-
-def _rows_hash(folder: str) -> str | None:
-    return files_hash(Path(folder) / f"{side}.jsonl" for side in SIDES)
-
-
-def _adapter_hash(folder: str) -> str | None:
-    return files_hash(Path(folder) / name for name in ("adapters.safetensors", "adapter_config.json", "punie.json"))
-
-
-def _model_hash(folder: str) -> str | None:
-    try:
-        check_complete(Path(folder))
-        return weight_hash(Path(folder))
-    except PunieError:
-        return None
-
-
-def _suite_hash(suite: Suite) -> str:
-    fixture = suite.fixture_folder
-    files = [path for path in sorted(fixture.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    contents = {path.relative_to(fixture).as_posix(): path.read_bytes().hex() for path in files}
-    return _hash({"suite": suite.model_dump(), "files": contents})
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("mlx", "mlx-lm", "transformers")}
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=sorted).encode()).hexdigest()
-
-
-def _json(value: Any) -> Any:
-    return json.loads(json.dumps(value))
-
-
-def _plain(value: Any) -> Any:
-    from dataclasses import asdict
-
-    return asdict(value)

@@ -5,7 +5,6 @@
 A record is written after the output is there as a whole, so a stage that was killed is simply not done yet.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -127,7 +126,7 @@ def run_stage(
 
     `hash_now` gives None for an output that is gone or damaged.
     """
-    inputs = json.loads(json.dumps(inputs))
+    inputs = plain(inputs)
     kept = ledger.record(stage)
     why = _why(kept, inputs, hash_now)
     if kept is not None and not why:
@@ -155,16 +154,9 @@ def _why(kept: StageRecord | None, inputs: dict[str, Any], hash_now: Callable[[s
     return "" if now == kept.output.hash else "its output is another one now"
 
 
-def files_hash(paths: Iterable[Path]) -> str | None:
-    """SHA-256 (hex) over names and contents; None where a file is missing."""
-    digest = hashlib.sha256()
-    try:
-        for path in sorted(paths):
-            data = path.read_bytes()
-            digest.update(f"{path.name} {len(data)}\n".encode() + data)
-    except OSError:
-        return None
-    return digest.hexdigest()
+def plain(value: Any) -> Any:
+    """A value as JSON gives it back: what is compared with a record."""
+    return json.loads(json.dumps(value))
 
 
 def up_to(through: StageName, present: Iterable[StageName]) -> tuple[StageName, ...]:
