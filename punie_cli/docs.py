@@ -1,7 +1,10 @@
-"""Pages of docs/ that are made from the program: `python -m punie_cli.docs` writes cli.md and settings.md."""
+"""Pages of docs/ made from the program: `python -m punie_cli.docs` writes cli.md, settings.md and phases.md."""
 
+import json
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +12,7 @@ from punie_cli.chat.commands import COMMANDS
 from punie_cli.chat.keys import KEYS
 from punie_cli.cli import cli
 from punie_cli.errors import Exit
+from punie_cli.paths import shipped
 from punie_cli.settings import Settings
 
 _WIDTH = 100
@@ -53,6 +57,21 @@ the folder of that file.
 """
 
 
+_PHASES = """# Phases
+
+Made from the program and the data that ships with it by `python -m punie_cli.docs`; a test says when it is not current.
+
+A phase is a numbered recipe: where the rows come from, how a model is trained on them, and what follows. `punie train
+--phase N` trains; `--through fuse|quantize|eval` goes on by itself ([Training](training.md)). `punie phases show N` has
+every value with its source, `punie phases diff A B` what differs. A file `phases/NN.toml` below punie's data is a phase
+of your own; with the number of a shipped one it takes its place.
+"""
+
+_RESULTS_HEAD = """| made | base | rows | steps | loss | training | size | bits per weight | suite | note | date |
+|---|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
 def cli_page() -> str:
     """docs/cli.md."""
     codes = "".join(f"| {code.value} | {text} |\n" for code, text in _MEANINGS.items())
@@ -67,6 +86,63 @@ def settings_page() -> str:
         shown = "" if default in (None, ()) else f"`{default}`"
         rows.append(f"| `{name}` | `PUNIE_{name.upper()}` | {shown} | {field.description} |\n")
     return _SETTINGS + "".join(rows)
+
+
+def phases_page() -> str:
+    """docs/phases.md: the shipped phases only, whatever this machine has."""
+    from punie_cli.training.phase import make_phase
+    from punie_cli.training.results import shipped_results
+
+    results = shipped_results()
+    parts = []
+    for path in sorted(shipped("phases").glob("[0-9]*.toml"), key=lambda path: int(path.stem)):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        phase = make_phase(content, path.name)
+        parts += [f"\n## Phase {phase.number}: {phase.title}\n\n", _recipe(content), _rows(phase.number)]
+        found = [result for result in results if result.phase == phase.number]
+        parts.append(f"\n{_RESULTS_HEAD}{''.join(map(_result, found))}" if found else "\nNo result ships yet.\n")
+    return _PHASES + "".join(parts)
+
+
+def _recipe(content: dict[str, Any]) -> str:
+    """What the file says; every other value is a default."""
+    lines = ["| key | value |\n|---|---|\n"]
+    for key, value in content.items():
+        if not isinstance(value, dict):
+            lines.append(f"| `{key}` | {_cell(value)} |\n" if key not in ("number", "title") else "")
+            continue
+        lines += [f"| `{key}.{name}` | {_cell(inner)} |\n" for name, inner in value.items()]
+    return "".join(lines)
+
+
+def _rows(number: int) -> str:
+    try:
+        manifest = json.loads(shipped("rows", f"phase-{number}", "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "\nThe rows do not ship; `punie data build` makes them.\n"
+    sides, groups = manifest["sides"], manifest["groups"]
+    lines = "".join(f"| {group} | {count} | {count / sum(groups.values()):.0%} |\n" for group, count in groups.items())
+    split = ", ".join(f"{count} {side}" for side, count in sides.items())
+    return f"\n{sum(sides.values())} rows: {split}.\n\n| category | rows | share |\n|---|---|---|\n{lines}"
+
+
+def _result(result: Any) -> str:
+    suite = f"{result.suite}: {result.passed} of {result.cases}" if result.suite else ""
+    figures = (result.minutes, "min"), (result.size_mb, "MB")
+    time, size = (f"{value:g} {unit}" if value is not None else "" for value, unit in figures)
+    cells = (
+        result.made, result.base, result.rows, result.steps, result.loss, time, size, result.bits, suite, result.note,
+        result.date,
+    )  # fmt: skip
+    return "| " + " | ".join("" if cell is None else str(cell) for cell in cells) + " |\n"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_cell(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(_cell(inner) for inner in value)
+    return str(value).replace("|", "\\|")
 
 
 def _sections(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
@@ -87,6 +163,6 @@ def _chat_section() -> str:
 
 if __name__ == "__main__":
     folder = Path(__file__).resolve().parent.parent / "docs"
-    for file, page in (("cli.md", cli_page()), ("settings.md", settings_page())):
+    for file, page in (("cli.md", cli_page()), ("settings.md", settings_page()), ("phases.md", phases_page())):
         (folder / file).write_text(page, encoding="utf-8")
         sys.stdout.write(f"{folder / file}\n")

@@ -1,15 +1,18 @@
 """Phases on the command line: listed, shown, compared, the user's own before the shipped ones; pipelines through it."""
 
+import datetime
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from punie_cli.docs import phases_page
 from punie_cli.errors import UsageError
-from punie_cli.paths import data_dir
+from punie_cli.paths import data_dir, shipped
 from punie_cli.training.notify import notify
 from punie_cli.training.phase import known_phases, load_phase, phase_path
+from punie_cli.training.results import Result, append, own_results_file, read_results
 from tests.command_line import Ran, punie
 from tests.tiny import make_tiny_model
 
@@ -51,7 +54,7 @@ def test_the_number_of_a_file_is_that_of_its_name() -> None:
 @pytest.mark.parametrize(
     "rest, message",
     [
-        ("[quantize]\nbits = 5", ": [quantize] needs [fuse]: what is quantized is the fused model"),
+        ("[quantize]\nbits = 5", "[quantize] needs [fuse]: what is quantized is the fused model"),
         ("[fuse]\nmod = 'base'", "unknown key 'fuse.mod'; did you mean 'mode'?"),
         ("[fuse]\n[quantize]\nbits = 7", "quantize.bits: Input should be 2, 3, 4, 5, 6 or 8"),
         ("[eval]\ngate = 1.5", "eval.gate: Input should be less than or equal to 1"),
@@ -150,6 +153,28 @@ def test_out_has_no_place_in_a_pipeline() -> None:
 )  # fmt: skip
 def test_notify_says_what_went_wrong(command: str, problem: str | None) -> None:
     assert notify(command, "done") == problem
+
+
+def test_page_is_current() -> None:
+    # A phase of the user's own is not in it.
+    write(90)
+    page = shipped().parent / "docs" / "phases.md"
+    assert page.read_text(encoding="utf-8") == phases_page(), "run: python -m punie_cli.docs"
+
+
+def test_results_are_kept_as_they_ship() -> None:
+    first = Result(phase=90, date=datetime.date(2026, 1, 2), base="b", made="adapter", rows=3, loss=0.5, note='a "b"')
+    second = first.model_copy(
+        update={"made": "5.51 bits", "bits": 5.51, "suite": "foundation", "passed": 3, "cases": 14}
+    )
+    append(first)
+    before = own_results_file().read_text()
+    append(second)
+    assert own_results_file().read_text().startswith(before)
+    assert read_results(own_results_file()) == [first, second]
+    own_results_file().write_text("[[result]]\nphas = 1\n")
+    with pytest.raises(UsageError, match=r"results\.toml: phase: Field required"):
+        read_results(own_results_file())
 
 
 def _json(*args: str) -> list[dict]:
