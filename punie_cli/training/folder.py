@@ -97,9 +97,10 @@ def require_same(folder: Path, then: dict[str, Any], now: dict[str, Any], *, for
     other = {key: (was, now["numbers"].get(key)) for key, was in then["numbers"].items()}
     found = [f"{key} was {was}, now it is {is_}" for key, (was, is_) in other.items() if was != is_]
     if found and not force:
-        threads = then["numbers"].get("threads")
-        same = f"OMP_NUM_THREADS={threads} " if list(other) and other.get("threads", (0, 0))[0] != threads else ""
-        hint = f"{same}punie train --phase {phase} --resume --force goes on, not bit for bit"
+        same = f"punie train --phase {phase} --resume"
+        if "threads" in other and other["threads"][0] != other["threads"][1]:
+            same = f"OMP_NUM_THREADS={other['threads'][0]} {same}"
+        hint = f"{same}, or --force to go on with other last digits"
         raise UsageError(f"{folder.name} would not go on bit for bit: {'; '.join(found)}", hint)
     return found
 

@@ -87,7 +87,7 @@ class Train(_Strict):
     @model_validator(mode="after")
     def _one_length(self) -> "Train":
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("steps and epochs are both given; one of them says how long")
+            raise ValueError("steps and epochs are both given; one says how long")
         return self
 
 
@@ -232,5 +232,6 @@ def _first(problem: ValidationError) -> str:
     error = problem.errors()[0]
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
-        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+        message = error["msg"].removeprefix("Value error, ")
+        return f"{where}: {message}" if where else message
     return f"unknown key '{where}'{nearest(where)}"
