@@ -8,7 +8,7 @@ from punie_cli.listings import Listing
 from punie_cli.progress import duration
 from punie_cli.training.overview import differences, overview
 from punie_cli.training.recipe import resolve
-from punie_cli.training.stages import StageDone, StageSkipped, StageStarted
+from punie_cli.training.stages import StageDone, StagePlan, StageSkipped, StageStarted
 from punie_cli.training.summary import Comparison, StageLine, Summary
 
 
@@ -58,6 +58,9 @@ def value_text(value: Any) -> str:
 def stage_text(event: Any) -> str:
     """One line for a report of a pipeline; empty for those that are no line of their own."""
     match event:
+        case StagePlan(number, base, stages, disk):
+            room = f"; {disk:.2f} GB of disk for models" if disk else ""
+            return f"phase {number} on {base}: {', '.join(stages)}{room}"
         case StageStarted(stage, why):
             return f"[{stage}] begins ({why})"
         case StageSkipped(stage, reason, output):

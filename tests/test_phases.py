@@ -117,12 +117,16 @@ def test_a_pipeline_on_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
         r"\d\.\d MB, 16\.\d\d bits a weight; KL \d\.\de-\d\d, \d+\.\d% of tokens alike(, 0 of 0 programs the same)?",
         fuse[2],
     )
-    assert ran.stderr.splitlines()[0] == "[rows] begins (not done yet)"
+    assert ran.stderr.splitlines()[:2] == [
+        f"phase 90 on {base}: rows, train, fuse",
+        "[rows] begins (not done yet)",
+    ]
     assert told.read_text() == "punie: phase 90 is through fuse\n"
 
     again = punie("train", "--phase", "90", "--through", "fuse", "--json")
     lines = [json.loads(line) for line in again.stdout.splitlines()]
     assert [(line["type"], line.get("stage"), line.get("reason")) for line in lines] == [
+        ("stageplan", None, None),
         ("stageskipped", "rows", "unchanged"),
         ("stageskipped", "train", "unchanged"),
         ("stageskipped", "fuse", "unchanged"),

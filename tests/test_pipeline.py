@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from punie_cli.errors import BusyError, GateError, InterruptedByUser, UsageError
+from punie_cli.errors import BusyError, GateError, InterruptedByUser, PunieError, UsageError
 from punie_cli.evaluation.measure import Tried
 from punie_cli.models.building import locked
 from punie_cli.models.load import load
@@ -221,6 +222,29 @@ def test_ctrl_c_says_how_to_go_on(write: Callable[..., None]) -> None:
     with pytest.raises(InterruptedByUser) as caught:
         run_pipeline(phase=90, through="fuse", report=interrupt)
     assert caught.value.hint == "punie train --phase 90 --through fuse"
+
+
+def test_ctrl_c_in_another_stage(write: Callable[..., None]) -> None:
+    def interrupt(event: Any) -> None:
+        if isinstance(event, StageStarted):
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedByUser) as caught:
+        run_pipeline(phase=90, through="fuse", sets=["train.steps=3", "lora.keys=['a b']"], report=interrupt)
+    assert (caught.value.message, caught.value.hint) == (
+        "stopped in the stage rows; what was done before is kept",
+        "punie train --phase 90 --through fuse --set train.steps=3 --set 'lora.keys=['\"'\"'a b'\"'\"']'",
+    )
+
+
+def test_room_for_the_models_is_asked_for_first(write: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    events: list[Any] = []
+    with pytest.raises(PunieError, match=r"GB of disk are needed in .*models, 0\.0 GB are free"):
+        run_pipeline(phase=90, through="quantize", report=events.append)
+    (plan,) = events
+    assert (plan.phase, plan.stages) == (90, ("rows", "train", "fuse", "quantize"))
 
 
 def test_one_pipeline_at_a_time(write: Callable[..., None]) -> None:

@@ -21,6 +21,16 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
 @dataclass(frozen=True)
+class StagePlan:
+    """What a pipeline will do; `disk_gb` is an estimate for the models that it has yet to make."""
+
+    phase: int
+    base: str
+    stages: tuple[StageName, ...]
+    disk_gb: float
+
+
+@dataclass(frozen=True)
 class StageStarted:
     """A stage begins; `why` says what changed, or that it was never done."""
 
@@ -58,7 +68,7 @@ class StageDone:
     facts: dict[str, Any]
 
 
-StageReport = StageStarted | StageProgress | StageSkipped | StageDone
+StageReport = StagePlan | StageStarted | StageProgress | StageSkipped | StageDone
 
 
 @dataclass(frozen=True)
