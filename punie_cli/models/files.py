@@ -68,9 +68,8 @@ def check_complete(folder: Path) -> Weights:
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise MissingError(f"{folder} has no tokenizer", pull_hint(folder))
     headers = {shard: read_header(shard) for shard in shards(folder)}
-    group = (config.get("quantization") or {}).get("group_size", 64)
     tensors = {name: entry for header in headers.values() for name, entry in header.items()}
-    return Weights(_count(tensors, group), sum(shard.stat().st_size for shard in headers))
+    return Weights(_count(tensors, config.get("quantization") or {}), sum(shard.stat().st_size for shard in headers))
 
 
 def shards(folder: Path) -> list[Path]:
@@ -148,22 +147,26 @@ def folder_size(folder: Path) -> int:
 
 
 def pull_hint(folder: Path) -> str:
-    """The command that mends a damaged model: another pull if it is in the store."""
+    """The command that mends a damaged model: the one that made it, or another pull if it is in the store."""
+    if made_by := read_record(folder).get("made_by"):
+        return f"{made_by} --force"
     if folder.absolute().parent == store_folder():
         return f"punie models pull {folder.name} --force"
     return "punie models list"
 
 
-def _count(tensors: dict[str, Any], group: int) -> int:
-    total = 0
+def _count(tensors: dict[str, Any], quantization: dict[str, Any]) -> int:
+    total, usual = 0, quantization.get("group_size") or 64
     for name, entry in tensors.items():
         stem, _, leaf = name.rpartition(".")
         scales = tensors.get(f"{stem}.scales")
         if scales is None:
             total += math.prod(entry["shape"])
         elif leaf == "weight":
-            # One scale for each group of packed weights.
-            total += math.prod(scales["shape"]) * group
+            # One scale for each group of packed weights; a layer may have its own group size.
+            own = quantization.get(stem)
+            group = own.get("group_size") if isinstance(own, dict) else None
+            total += math.prod(scales["shape"]) * (group or usual)
         elif leaf == "bias":
             total += math.prod(entry["shape"])
     return total

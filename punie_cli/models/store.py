@@ -23,7 +23,7 @@ _ALIASES = {"embedded": embedded.NAME}
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One line of the list of models; `source` is embedded, hub or local."""
+    """One line of the list of models; `source` is embedded, hub, local, fused or quantized."""
 
     name: str
     path: Path
@@ -82,6 +82,20 @@ def find(name: str | None = None) -> Path:
             return folder
         raise MissingError(f"no model directory {folder}", "punie models list")
     return _in_store(name)
+
+
+def new_folder(name: str) -> Path:
+    """Where a model of this name is to be written: in the store, or the local directory that it is.
+
+    Raises UsageError for a name that the store cannot have.
+    """
+    if _is_local(name):
+        return Path(name).expanduser().resolve()
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a model", "letters, digits, '.', '_' and '-'; a folder begins with ./"
+        )
+    return store_folder() / name
 
 
 def name_of(folder: Path) -> str:
