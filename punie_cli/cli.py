@@ -379,6 +379,7 @@ def data_build(app: App, phase: int) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Show every value with its source, and what the rows come to.")
 @click.option("--force", is_flag=True, help="Train though memory is short; resume though results may differ.")
+@click.option("--detach", is_flag=True, help="Train apart from this terminal; `punie runs attach` shows how it goes.")
 @_json_lines
 @click.pass_obj
 def train(
@@ -386,6 +387,7 @@ def train(
     phase: int,
     model: str | None,
     dry_run: bool,
+    detach: bool,
     json_: bool,
     **options: Any,
 ) -> int:
@@ -407,6 +409,8 @@ def train(
     model = model and settings.model
     if dry_run:
         return _dry_run(phase, options["sets"], model, json_)
+    if detach:
+        return _detach(app, json_)
     through = options.pop("through")
     if through is not None:
         return _pipeline(app, settings, json_, phase=phase, through=through, model=model, **options)
@@ -468,6 +472,46 @@ def _pipeline(
         if settings.notify and (problem := notify(settings.notify, ended)):
             view.note(problem)
     return Exit.OK
+
+
+def _detach(app: App, json_: bool) -> int:
+    """Start the same command line apart, and wait until it trains, or has failed."""
+    from punie_cli.render import View
+    from punie_cli.training.process import detach
+
+    words = _again(click.get_current_context(), without=("detach",))
+    view = View(color=app.settings().color)
+    try:
+        # A pipeline may build rows for a while before it trains.
+        started = detach(words, seconds=5.0 if "--through" in words else None, note=view.progress)
+    finally:
+        view.idle()
+    run = started.run.name if started.run else None
+    if json_:
+        import json
+
+        _print_line(json.dumps({"type": "detached", "run": run, "pid": started.pid, "log": str(started.log)}))
+    if started.code is not None:
+        click.echo(started.said, err=True, nl=False)
+        if started.code == 0 and not json_:
+            click.echo(f"{run} has ended: punie runs show {run}")
+        return started.code
+    if not json_:
+        shown = f"punie runs attach {run}" if run else "punie runs list"
+        click.echo(f"{run or f'process {started.pid}'}: {shown}; it writes to {started.log}")
+    return Exit.OK
+
+
+def _again(context: click.Context, without: tuple[str, ...]) -> list[str]:
+    """The words of this command line, without some options."""
+    words = context.command_path.split()[1:]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.name in without or value in (None, False, ()):
+            continue
+        for each in value if parameter.multiple else (value,):
+            words += [parameter.opts[-1]] if each is True else [parameter.opts[-1], str(each)]
+    return words
 
 
 def _dry_run(phase: int, sets: tuple[str, ...], model: str | None, json_: bool) -> int:
@@ -534,6 +578,160 @@ def phases_diff(app: App, one: int, other: int, json_: bool) -> None:
     from punie_cli.render import print_listing
 
     print_listing(room.difference(one, other), "json" if json_ else "table", app.settings().color)
+
+
+@_examples("punie runs", "punie runs show 23-001", "punie runs attach 23")
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def runs(context: click.Context) -> None:
+    """See, follow and stop trainings.
+
+    Without a command it lists them. A run is named `23-001`; `23` is the last one of phase 23.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(runs_list)
+
+
+@_examples("punie runs list", "punie runs list --json")
+@runs.command("list")
+@_json
+@click.pass_obj
+def runs_list(app: App, json_: bool) -> None:
+    """List the runs, the newest first."""
+    from punie_cli import runs as room
+    from punie_cli.render import print_listing
+
+    print_listing(room.runs(), "json" if json_ else "table", app.settings().color)
+
+
+@_examples("punie runs show 23-001", "punie runs show 23 --html report.html", "punie runs show 23 --json")
+@runs.command("show")
+@click.argument("name")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write one HTML page, with curves."
+)
+@_json
+def runs_show(name: str, html: Path | None, json_: bool) -> None:
+    """Show a run: its course, what it came to, what it was made from.
+
+    Each run keeps such a page as report.html in its folder.
+    """
+    import shutil
+
+    from punie_cli import runs as room
+    from punie_cli.render import print_fields
+    from punie_cli.training import plots
+    from punie_cli.training.runs import find, read
+
+    run = read(find(name))
+    if html is not None:
+        try:
+            click.echo(plots.write_page(run, html))
+        except OSError as error:
+            raise UsageError(f"{html} cannot be written: {error.strerror}", None) from error
+        return
+    print_fields(room.record(run) if json_ else room.card(run), json=json_)
+    if not json_:
+        click.echo(plots.terminal_plot(run.curves, min(shutil.get_terminal_size().columns, 100)), nl=False)
+
+
+@_examples("punie runs attach 23-001", "punie runs attach 23 --json")
+@runs.command("attach")
+@click.argument("name")
+@_json_lines
+@click.pass_obj
+def runs_attach(app: App, name: str, json_: bool) -> int:
+    """Follow a run until it ends.
+
+    Ctrl-C leaves it going. Exits with 1 for a run that failed and with 130 for one that was stopped.
+    """
+    from punie_cli.progress import finished_text
+    from punie_cli.render import View
+    from punie_cli.training.reports import Finished
+    from punie_cli.training.runs import as_report, find, follow, read
+
+    view, folder = View(color=app.settings().color), find(name)
+    try:
+        for record in follow(folder):
+            if json_:
+                import json
+
+                _print_line(json.dumps(record, ensure_ascii=False))
+            elif isinstance(event := as_report(record), Finished):
+                view.idle()
+                click.echo(finished_text(event))
+            else:
+                view.training(event)
+    except KeyboardInterrupt:
+        raise InterruptedByUser(f"{folder.name} goes on", f"punie runs attach {folder.name}") from None
+    finally:
+        view.idle()
+    run = read(folder)
+    if run.state == "failed":
+        raise PunieError(f"{run.name} failed: {run.reason}", run.hint)
+    if run.state == "stopped":
+        hint = f"punie train --phase {run.config['phase']} --resume"
+        raise InterruptedByUser(f"{run.name} was stopped after step {run.step} of {run.steps}", hint)
+    return Exit.OK
+
+
+@_examples("punie runs stop 23-001")
+@runs.command("stop")
+@click.argument("name")
+def runs_stop(name: str) -> None:
+    """Stop a run: it finishes its step and saves; `punie train --resume` goes on."""
+    from punie_cli.training.process import stop
+    from punie_cli.training.runs import find, read
+
+    folder = find(name)
+    stop(folder)
+    run = read(folder)
+    click.echo(f"{run.name}: {run.state} after step {run.step} of {run.steps}")
+
+
+@_examples("punie runs compare 23-001 23-002", "punie runs compare 23 24 --json")
+@runs.command("compare")
+@click.argument("names", nargs=-1, required=True)
+@_json
+@click.pass_obj
+def runs_compare(app: App, names: tuple[str, ...], json_: bool) -> None:
+    """Show runs side by side: what differs in their recipes, and what they came to."""
+    from punie_cli import runs as room
+    from punie_cli.render import print_listing
+    from punie_cli.training.runs import compare
+
+    print_listing(room.comparison(compare(names)), "json" if json_ else "table", app.settings().color)
+
+
+@_examples("punie runs prune", "punie runs prune --yes")
+@runs.command("prune")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_json
+@click.pass_obj
+def runs_prune(app: App, yes: bool, json_: bool) -> None:
+    """Delete checkpoints that are not needed any more.
+
+    Of finished runs all but the best, of failed ones all; adapters, metrics and reports stay. With --json it says what
+    would be deleted, and deletes it only with --yes.
+    """
+    from punie_cli import runs as room
+    from punie_cli.phases import size_text
+    from punie_cli.render import print_listing
+    from punie_cli.terminal import is_interactive
+    from punie_cli.training.runs import prune, waste
+
+    found = waste()
+    print_listing(room.waste(found), "json" if json_ else "table", app.settings().color)
+    if not found or (json_ and not yes):
+        return
+    size = size_text(sum(each.size for each in found))
+    if not yes:
+        if not is_interactive():
+            raise RefusedError(f"{size} of checkpoints are not deleted without a yes", "punie runs prune --yes")
+        if not click.confirm(f"Delete {size} of checkpoints?", err=True):
+            return
+    freed = prune(found)
+    click.echo(f"{size_text(freed)} free again", err=json_)
 
 
 @_examples("punie fuse --phase 23", "punie fuse --adapter phase-23 --mode float16", "punie fuse --out ./fused --json")

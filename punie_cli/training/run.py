@@ -23,6 +23,7 @@ from punie_cli.training.adapter import adapter_config, publish, write_adapter
 from punie_cli.training.folder import SAME, Metrics, held, machine, new_run, read_run, require_same, unfinished
 from punie_cli.training.phase import Phase, make_phase
 from punie_cli.training.plan import Data, context_tokens, read_data, steps_of
+from punie_cli.training.process import begun, watched
 from punie_cli.training.recipe import resolve
 from punie_cli.training.reports import Finished, Plan, Preflight, Report, Stopped, Warned
 from punie_cli.training.signals import stop_signals
@@ -76,6 +77,8 @@ def train(
         run = _open(phase, resume, out, model, sets, force, group)
         if run.writes:
             stack.enter_context(held(run.folder))
+            # process.json while it goes on, report.html at the end, failed.json: what `punie runs` reads.
+            stack.enter_context(watched(run.folder))
             if not stack.enter_context(machine()):
                 report(Warned("another punie train is running on this machine: both will be slower"))
         try:
@@ -183,6 +186,8 @@ def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
             "versions": versions(), "git": git_state(), "rows": str(data.folder), "steps": steps, "out": str(run.out),
         }  # fmt: skip
         write_json(run.folder / "run.json", record)
+    if run.writes:
+        begun(run.folder)
     if stop():
         raise InterruptedByUser("stopped before the first step", run.hint if run.writes else None)
     for event in _steps(run, model, tokenizer, core, data, steps, last, stop):
