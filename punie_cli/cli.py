@@ -443,6 +443,7 @@ def _pipeline(
     from punie_cli.training.notify import notify
     from punie_cli.training.pipeline import run_pipeline
     from punie_cli.training.reports import as_record
+    from punie_cli.training.stages import StageProgress
     from punie_cli.training.summary import Comparison, Summary
 
     if out is not None:
@@ -450,6 +451,8 @@ def _pipeline(
     view = View(color=settings.color)
 
     def report(event: Any) -> None:
+        if json_ and isinstance(event, StageProgress):
+            return
         if json_:
             import json
 

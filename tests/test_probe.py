@@ -7,6 +7,8 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mlx.utils import tree_flatten
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
@@ -14,8 +16,9 @@ from punie_cli.agent.messages import answer, output, program, user
 from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
 from punie_cli.errors import InterruptedByUser
-from punie_cli.evaluation.effects import named, not_done, same_answer
+from punie_cli.evaluation.effects import Effects, effects, named, not_done, same_answer, same_calls
 from punie_cli.evaluation.probe import Known, LeftOut, ProbeResult, probe, probe_score
+from punie_cli.evaluation.score import Part
 from punie_cli.models.load import load
 from punie_cli.rows.row import Row, Setting
 from tests.command_line import program as code
@@ -230,3 +233,33 @@ def test_same_answer(one: str, other: str, same: bool) -> None:
 )
 def test_not_done(text: str, said: bool) -> None:
     assert not_done(text) is said
+
+
+WORDS = st.lists(
+    st.sampled_from(["a/b.py", "3", "three", "no errors", "`name`", "Yes,", "No,", "was not changed", "is"]), max_size=6
+).map(" ".join)
+
+
+@given(WORDS, WORDS)
+def test_sameness_of_answers_has_no_direction(one: str, other: str) -> None:
+    assert same_answer(one, one)
+    assert same_answer(one, other) is same_answer(other, one)
+
+
+CALLS = st.lists(st.tuples(st.sampled_from(["read_file", "typecheck"]), st.sampled_from(["a", "./a", "b"])), max_size=5)
+
+
+@given(CALLS, st.randoms(use_true_random=False))
+def test_the_order_of_calls_is_free(calls: list[tuple[str, str]], random: Any) -> None:
+    def made(calls: list[tuple[str, str]]) -> Effects:
+        records = [{"type": "call", "builtin": name, "args": {"path": path}, "ok": True} for name, path in calls]
+        return effects(records, {}, {})
+
+    own = made(calls)
+    shuffled = random.sample(calls, len(calls))
+    assert same_calls(made(shuffled), own) == Part(True)
+    assert same_calls(made(shuffled + shuffled[:1]), own) == Part(True)
+    other = same_calls(made([*shuffled, ("lint", "c")]), own)
+    assert other.reason == ("also called lint(c)" if calls else "called lint(c); none is needed")
+    if calls:
+        assert not same_calls(made(shuffled[1:]), own).ok
