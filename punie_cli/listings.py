@@ -79,5 +79,40 @@ def removal(name: str) -> str:
     return f"{folder} ({_gigabytes(folder_size(folder) / 1e9)})"
 
 
+def made(model: Any, report: Any, *, json: bool) -> dict[str, Any]:
+    """A `training.fuse.Made` and its `Equivalence` or None, for people or for programs."""
+    if json:
+        fields = asdict(model) | {"folder": str(model.folder)}
+        return fields | {"equivalence": equivalence(report, json=True) if report else None}
+    fields = {
+        "model": model.name,
+        "folder": str(model.folder),
+        "size": _gigabytes(model.size / 1e9),
+        "bits": f"{model.bits:.2f} a weight",
+        "changed": f"{model.changed} of {model.layers} layers",
+    }
+    return fields | (equivalence(report, json=False) if report else {})
+
+
+def equivalence(report: Any, *, json: bool) -> dict[str, Any]:
+    """A `training.equivalence.Equivalence`, for people or for programs."""
+    if json:
+        return asdict(report)
+    alike = sum(first is None for first in report.first_divergence)
+    running = report.candidate_precision
+    if report.reference_precision != running:
+        running = f"{report.reference_precision}; {running}"
+    fields = {
+        "reference": report.reference,
+        "rows": f"{report.rows}, {report.positions} tokens that the model wrote",
+        "agreement": f"{report.agreement:.1%} of tokens, {alike} of {report.rows} rows throughout",
+        "KL": f"mean {report.kl_mean:.2e}, max {report.kl_max:.2e} nats",
+    }
+    if report.programs:
+        p = report.programs
+        fields["programs"] = f"{p.same_text + p.same_effect} of {p.asked} the same, {p.same_text} of them word for word"
+    return fields | {"compared as": running}
+
+
 def _gigabytes(size: float) -> str:
     return f"{size:.2f} GB" if size < 1 else f"{size:.1f} GB"
