@@ -37,6 +37,7 @@ from punie_cli.training.fingerprints import (
 )
 from punie_cli.training.folder import unfinished
 from punie_cli.training.phase import Phase, load_phase
+from punie_cli.training.process import keep_report
 from punie_cli.training.quantize import quantize
 from punie_cli.training.reports import Plan
 from punie_cli.training.results import append, result_of
@@ -99,6 +100,7 @@ class Pipeline:
         summary = summarize(self.phase.number, base, self.done.values(), gate)
         if summary.run and Path(summary.run).is_dir():
             write_json(Path(summary.run) / "pipeline.json", asdict(summary))
+            keep_report(Path(summary.run))
         if not all(record.skipped for record in self.done.values()):
             append(result_of(summary, datetime.now(UTC).date()))
         return summary

@@ -52,7 +52,7 @@ def watched(folder: Path) -> Generator[None]:
         raise
     finally:
         process.unlink(missing_ok=True)
-        _keep_report(folder)
+        keep_report(folder)
 
 
 def _failure(problem: Exception) -> dict[str, str | None]:
@@ -64,8 +64,8 @@ def _failure(problem: Exception) -> dict[str, str | None]:
     }
 
 
-def _keep_report(folder: Path) -> None:
-    """`report.html`; a page that cannot be made must not fail a training that went well."""
+def keep_report(folder: Path) -> None:
+    """Make `report.html` of a run; one that cannot be made must not fail a training that went well."""
     from punie_cli.training.plots import write_page
     from punie_cli.training.runs import read
 
