@@ -37,6 +37,7 @@ from punie_cli.models.building import require_disk, write_json
 from punie_cli.models.files import read_config, read_record, weight_hash
 from punie_cli.models.load import load, load_tokenizer, precision
 from punie_cli.rows.build import find_rows
+from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, read_rows
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.training.fuse import adapter_hash
@@ -255,8 +256,6 @@ async def judge(pairs: Sequence[tuple[Step, Step, Setting | None]], core: Prompt
 
 
 async def _run(code: str, setting: Setting, registry: Registry, sandbox: Sandbox) -> tuple[Message, Any]:
-    from punie_cli.rows.replay import open_setting
-
     async with open_setting(setting) as workspace, await sandbox.turn() as turn:
         done = as_message(await run_program(code, turn, registry, workspace))
         # The folder is another one each time.

@@ -231,7 +231,7 @@ def _change(adapter: Adapter) -> Change:
         if leaves is None or adapter.method == "full":
             return weight
         left, right = (side.astype(mx.float32) for side in _factors(layer, leaves["lora_a"], leaves["lora_b"]))
-        fused = weight + adapter.scale * (left[rows] @ right)
+        fused = weight + adapter.scale * (left[rows] @ (right[rows] if layer.kind == "experts" else right))
         if adapter.method == "dora":
             # The adapter holds the length of each row; LoRA gives its direction.
             fused = (leaves["m"][rows].astype(mx.float32) / mx.linalg.norm(fused, axis=1))[:, None] * fused
