@@ -76,6 +76,13 @@ _json_lines = click.option("--json", "json_", is_flag=True, help="Print JSON lin
 _phase = click.option("--phase", type=int, required=True, metavar="N", help="The number of the recipe.")
 _json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_OUT_FILE = click.Path(path_type=Path)
+_FORM = click.Choice(["punie", "messages", "tools", "completion", "text"])
+_row_files = click.argument("files", type=_FILE, nargs=-1)
+_rows_of = click.option("--phase", type=int, metavar="N", help="The rows of this phase, and its model and limits.")
+_no_tokens = click.option("--no-tokens", is_flag=True, help="Count no tokens; no model is needed.")
+
 _out = click.option("--out", metavar="NAME", help="The name of the new model, or a folder such as ./new.")
 _replace = click.option("--force", is_flag=True, help="Replace a model of that name.")
 _check_rows = click.option(
@@ -332,10 +339,13 @@ def models_path(name: str | None) -> None:
     click.echo(store.find(name))
 
 
-@_examples("punie data build --phase 23")
+@_examples("punie data check --phase 23", "punie data stats --phase 23", "punie data show --phase 23 --mask")
 @cli.group()
 def data() -> None:
-    """Build what models are trained on."""
+    """Build, check and convert what models are trained on.
+
+    A file of rows has one JSON object a line: punie's own form, `messages`, tool calls, prompt and completion, or text.
+    """
 
 
 @_examples("punie data build --phase 23")
@@ -357,6 +367,191 @@ def data_build(app: App, phase: int) -> None:
         view.idle()
     sides = ", ".join(f"{count} {side}" for side, count in made.sides.items())
     click.echo(f"{made.folder}: {sides}; data {made.data_hash[:12]}")
+
+
+@_examples("punie data check --phase 23", "punie data check rows.jsonl --no-run", "punie data check a.jsonl --json")
+@data.command("check")
+@_row_files
+@_rows_of
+@click.option("--no-run", is_flag=True, help="Do not run the programs of the rows.")
+@_no_tokens
+@click.option("--allow", metavar="RULES", help="`run`: programs of rows from elsewhere may run commands and tests.")
+@_json_lines
+@click.pass_obj
+def data_check(
+    app: App, files: tuple[Path, ...], phase: int | None, no_run: bool, no_tokens: bool, allow: str | None, json_: bool
+) -> int:
+    """Find what is wrong with rows, and run their programs again.
+
+    Each finding has its file, line and kind; exits with 1 if there are any. FILES are measured by the phase if one is
+    named, else by the model in use. Rows that do not come from punie run no commands unless --allow says so.
+    """
+    import json
+    import time
+
+    from punie_cli import data_text, terminal
+    from punie_cli.render import View
+    from punie_cli.rows.check import Finding, Limit, Looked, look
+    from punie_cli.rows.rerun import Ran, rerun
+    from punie_cli.training.phase import Train
+
+    view = View(color=app.settings().color)
+    paths, recipe = _rows(files, phase)
+    limit = None
+    if not no_tokens:
+        limit = Limit(_renderer(app, phase), (recipe.train if recipe else Train()).max_tokens)
+    allowed = allow is not None and "run" in app.settings(allow=allow).allow
+
+    def report(finding: Finding) -> None:
+        view.idle()
+        if json_:
+            _print_line(json.dumps(data_text.finding_record(finding), ensure_ascii=False))
+        else:
+            _print_line(data_text.finding_text(finding))
+
+    looked, ran = Looked(), None
+    try:
+        start = time.monotonic()
+        for finding in look(paths, limit, looked, lambda done: view.progress("looking at rows", done, unit="rows")):
+            report(finding)
+        seconds = time.monotonic() - start
+        if not no_run:
+            ran = terminal.run_async(
+                rerun(
+                    paths,
+                    report,
+                    lambda done: view.progress("running rows", done, looked.programs, "rows"),
+                    allow_commands=allowed,
+                )
+            )
+    finally:
+        view.idle()
+    if json_:
+        _print_line(json.dumps(data_text.checked_record(looked, seconds, ran), ensure_ascii=False))
+    for line in data_text.checked_lines(looked, seconds, ran):
+        view.note(line)
+    return Exit.FAILED if looked.findings or (isinstance(ran, Ran) and ran.findings) else Exit.OK
+
+
+@_examples("punie data stats --phase 23", "punie data stats rows.jsonl --no-tokens --json")
+@data.command("stats")
+@_row_files
+@_rows_of
+@_no_tokens
+@_json
+@click.pass_obj
+def data_stats(app: App, files: tuple[Path, ...], phase: int | None, no_tokens: bool, json_: bool) -> None:
+    """Count rows by kind and length, with the shares that a phase should have."""
+    from punie_cli import data_text
+    from punie_cli.render import print_fields, print_listing
+    from punie_cli.rows.formats import read_entries
+    from punie_cli.rows.stats import measure
+
+    paths, _ = _rows(files, phase)
+    found = measure(
+        (entry for path in paths for entry in read_entries(path)), None if no_tokens else _renderer(app, phase)
+    )
+    if json_:
+        print_fields(data_text.stats_record(found), json=True)
+    else:
+        print_listing(data_text.stats(found), "table", app.settings().color)
+
+
+@_examples(
+    "punie data show --phase 23 --mask", "punie data show rows.jsonl --row 7", "punie data show a.jsonl --format tools"
+)
+@data.command("show")
+@click.argument("file", type=_FILE, required=False)
+@_rows_of
+@click.option("--row", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Which row.")
+@click.option("--mask", is_flag=True, help="Mark what is trained: in colour, or between ⟦ and ⟧ in a pipe.")
+@click.option("--format", "form", type=_FORM, help="Show the row as it is written in this form.")
+@click.pass_obj
+def data_show(app: App, file: Path | None, phase: int | None, row: int, mask: bool, form: Any) -> None:
+    """Show one row as the model reads it."""
+    from punie_cli.render import View, print_segments
+    from punie_cli.rows.formats import Writer, read_entries
+    from punie_cli.rows.show import nth, render
+
+    paths, _ = _rows((file,) if file else (), phase)
+    entry = nth((entry for path in paths for entry in read_entries(path)), row)
+    if form is not None:
+        for line in Writer(form, _renderer(app, phase) if form == "text" else None).lines(entry):
+            _print_line(line)
+        return
+    shown = render(entry, _renderer(app, phase))
+    color = app.settings().color
+    print_segments(shown.segments, mask=mask, color=color)
+    View(color=color).note(
+        f"{entry.place}: {shown.tokens} tokens, {shown.core} of them the core; {shown.trained} trained"
+    )
+
+
+@_examples(
+    "punie data merge a.jsonl b.jsonl -o rows.jsonl",
+    "punie data merge --phase 23 --format messages -o chats.jsonl",
+    "punie data merge chats.jsonl -o -",
+)
+@data.command("merge")
+@_row_files
+@_rows_of
+@click.option("-o", "--out", type=_OUT_FILE, required=True, metavar="FILE", help="Where to; `-` is stdout.")
+@click.option("--format", "form", type=_FORM, default="punie", show_default=True, help="How rows are written.")
+@click.pass_obj
+def data_merge(app: App, files: tuple[Path, ...], phase: int | None, out: Path, form: Any) -> None:
+    """Write the rows of several files as one, each question once.
+
+    The first row with a question stays. With one input this is a conversion; each line of it may have its own form.
+    """
+    from punie_cli import data_text
+    from punie_cli.render import View
+    from punie_cli.rows.formats import Writer
+    from punie_cli.rows.merge import merge
+
+    paths, _ = _rows(files, phase)
+    writer = Writer(form, _renderer(app, phase) if form == "text" else None)
+    made = merge(paths, None if str(out) == "-" else out, writer)
+    view = View(color=app.settings().color)
+    for line in data_text.merged_lines(made):
+        view.note(line)
+
+
+@_examples("punie data split rows.jsonl", "punie data split rows.jsonl --percent 90,5,5 --out parts")
+@data.command("split")
+@click.argument("file", type=_FILE)
+@click.option("--percent", default="80,10,10", show_default=True, metavar="A,B,C", help="Train, validation and test.")
+@click.option("--out", type=_OUT_FILE, metavar="DIR", help="The folder to write to, instead of one named like FILE.")
+def data_split(file: Path, percent: str, out: Path | None) -> None:
+    """Split a file into train, valid and test.
+
+    Families of phrasings, and rows with the same question, stay on one side. The same rows always split alike.
+    """
+    from punie_cli import data_text
+    from punie_cli.rows.sides import parse_percent, split_file
+
+    made = split_file(file, parse_percent(percent), out or file.with_suffix(""))
+    for line in data_text.split_lines(made):
+        click.echo(line)
+
+
+def _rows(files: tuple[Path, ...], phase: int | None) -> tuple[list[Path], Any]:
+    """The files that are meant, and the recipe of the phase if one is named."""
+    from punie_cli.rows.files import phase_files
+    from punie_cli.training.phase import load_phase
+
+    if phase is None:
+        if not files:
+            raise UsageError("neither a file nor a phase is given", "punie data stats --phase 23")
+        return list(files), None
+    recipe = load_phase(phase)
+    return list(files) or phase_files(recipe), recipe
+
+
+def _renderer(app: App, phase: int | None) -> Any:
+    from punie_cli.rows.show import make_renderer
+    from punie_cli.training.phase import load_phase
+
+    return make_renderer(None if phase is None else load_phase(phase), app.settings())
 
 
 @_examples(
@@ -487,6 +682,8 @@ def _detach(app: App, json_: bool) -> int:
     try:
         # A pipeline may build rows for a while before it trains.
         started = detach(words, seconds=5.0 if "--through" in words else None, note=view.progress)
+    except KeyboardInterrupt:
+        raise InterruptedByUser("the training goes on", "punie runs list") from None
     finally:
         view.idle()
     run = started.run.name if started.run else None

@@ -21,6 +21,7 @@ from punie_cli.agent.dialects import Step, output_body
 from punie_cli.agent.events import Answered, Called, Delta, Event, Output, Program, Prompted
 from punie_cli.agent.execute import as_message
 from punie_cli.agent.messages import expand
+from punie_cli.agent.prompt import Segment
 from punie_cli.approvals import Question, visible
 from punie_cli.doctor import Report
 from punie_cli.listings import Listing
@@ -133,7 +134,7 @@ class View:
         if self._quiet:
             return
         if self.err.is_terminal and not self.err.is_dumb_terminal:
-            part = f": {done} of {total} {unit}" if total else ""
+            part = f": {done} of {total} {unit}" if total else f": {done} {unit}" if done else ""
             if self._status is None:
                 self.busy(text + part)
             else:
@@ -315,6 +316,19 @@ def print_listing(listing: Listing, form: Literal["table", "names", "json"], col
         for row in listing.rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
         console.print(table)
+
+
+def print_segments(segments: Iterable[Segment], *, mask: bool = False, color: Color = "auto") -> None:
+    """A rendered row on stdout; with `mask` what is trained stands out, in a pipe between ⟦ and ⟧."""
+    console = _console(sys.stdout, color)
+    if console.is_terminal:
+        for segment in segments:
+            style = "" if not mask else "bold green" if segment.trained else "dim"
+            console.print(Text(visible(segment.text), style=style), end="", soft_wrap=True)
+    else:
+        for segment in segments:
+            sys.stdout.write(f"⟦{segment.text}⟧" if mask and segment.trained else segment.text)
+    sys.stdout.write("\n")
 
 
 def print_fields(fields: dict[str, Any], *, json: bool = False) -> None:
