@@ -1054,6 +1054,9 @@ def _compare(made: Any, view: "View", rows: int, json: bool) -> None:
     try:
         if rows:
             report = check(made.folder, count=rows, note=view.rows)
+    except BaseException:
+        view.note(f"{made.name} is complete, and not compared: punie models compare {made.name}")
+        raise
     finally:
         view.idle()
     if report is None:

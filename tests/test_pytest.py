@@ -128,6 +128,13 @@ async def test_failures(tmp_path: Path) -> None:
     assert one.wire["text"] == "1 failed, 0 passed\ntests/test_cart.py:16: TestCart::test_n[2]: assert 2 == 1"
 
 
+async def test_paths_are_relative_to_the_workspace(tmp_path: Path) -> None:
+    root = write(tmp_path / "w", test_a="import pathlib\ndef test_a(): pathlib.Path('x.csv').absolute().read_text()\n")
+    (failure,) = (await run_tests(root)).result["failures"]
+    assert (failure["file"], failure["line"]) == ("test_a.py", 2)
+    assert failure["message"] == "FileNotFoundError: [Errno 2] No such file or directory: 'x.csv'"
+
+
 async def test_no_tests(tmp_path: Path) -> None:
     outcome = await run_tests(write(tmp_path / "w", app="x = 1\n"))
     assert (outcome.ok, outcome.result["success"], outcome.result["note"]) == (True, False, "no test was run")
@@ -265,12 +272,14 @@ async def test_the_environment_of_the_project_comes_first(tmp_path: Path, monkey
     root = write(tmp_path / "w", test_a=check)
     active = environment(tmp_path / "active", f'exec {sys.executable} "$@"')
     monkeypatch.setenv("VIRTUAL_ENV", str(active))
-    for folder in (active, environment(root / ".venv", f'exec {sys.executable} "$@"')):
-        if folder != active:
-            assert "0 passed" in (await run_tests(root)).wire["text"]
-        outcome = await run_tests(root, python=folder)
-        first = outcome.result["failures"][0]["message"].partition("\n")[0]
-        assert first == f"AssertionError: assert ('{folder}', '{folder}/bin') == 0"
+
+    async def used(**settings: Any) -> str:
+        return (await run_tests(root, **settings)).result["failures"][0]["message"].partition("\n")[0]
+
+    assert await used() == f"AssertionError: assert ('{active}', '{active}/bin') == 0"
+    environment(root / ".venv", f'exec {sys.executable} "$@"')
+    assert await used() == "AssertionError: assert ('.venv', '.venv/bin') == 0"
+    assert await used(python=active) == f"AssertionError: assert ('{active}', '{active}/bin') == 0"
 
 
 async def test_an_environment_without_pytest(tmp_path: Path) -> None:

@@ -197,7 +197,8 @@ def _failure(case: ElementTree.Element, child: ElementTree.Element, root: str) -
         test="::".join([*classes, case.get("name", "")]) if owner else "",
         file=file,
         line=lines[-1] if lines else int(case.get("line") or 0) + 1,
-        message=message,
+        # Where the project lies says nothing about it.
+        message=message.replace(root, ""),
     )
 
 
