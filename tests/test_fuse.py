@@ -2,7 +2,10 @@
 
 import gc
 import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,10 @@ from punie_cli.errors import BusyError, MissingError, PunieError, UsageError
 from punie_cli.models.files import check_complete, read_config, read_record, weight_hash
 from punie_cli.models.load import load
 from punie_cli.settings import Settings
-from punie_cli.training.fuse import Mode, adapter_hash, find, fuse, versions
+from punie_cli.training.fingerprints import adapter_hash
+from punie_cli.training.fuse import Mode, find, fuse
 from punie_cli.training.quantize import quantize
+from punie_cli.training.versions import versions
 from tests.command_line import punie
 from tests.tiny import make_tiny_model
 from tests.tiny_adapter import in_store, make_adapter, make_tiny_moe, write_adapter
@@ -247,7 +252,7 @@ def test_files_are_copied_and_the_core_is_carried(punie_home: Path, tmp_path: Pa
             "bits": 8,
             "touched": 2,
             "base": {"name": "tiny", "hash": weight_hash(base)},
-            "adapter": {"name": "phase-23", "folder": str(adapter), "hash": adapter_hash(adapter), "phase": 23},
+            "adapter": {"name": "phase-23", "folder": str(adapter), "hash": adapter_hash(str(adapter)), "phase": 23},
             "versions": versions(),
             "bits_per_weight": 16.0,
         },
@@ -275,6 +280,26 @@ def test_a_model_appears_whole_or_not_at_all(base: Path, tmp_path: Path) -> None
     with pytest.raises(PunieError, match=r"q_proj.weight has numbers that are not finite, or too large for float16"):
         fuse(chosen(base, adapter), mode="float16", out=str(tmp_path / "new" / "fused"))
     assert [path.name for path in (tmp_path / "new").iterdir()] == [".fused.lock"]
+
+
+def test_a_disk_that_fills_leaves_nothing(base: Path, tmp_path: Path) -> None:
+    code = f"""
+import resource
+from punie_cli.errors import PunieError
+from punie_cli.training.quantize import quantize
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+try:
+    quantize({str(base)!r}, bits=8, out={str(tmp_path / "new" / "made")!r})
+except PunieError as error:
+    print(error.message, error.hint)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert re.fullmatch(
+        rf"{tmp_path}/new cannot be written: \[write\] Unable to write \d+ bytes to file\.; \S+ GB are free "
+        r"punie models list\n",
+        done.stdout,
+    )
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [".made.lock"]
 
 
 def test_targets_that_are_refused(base: Path, tmp_path: Path) -> None:

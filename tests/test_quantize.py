@@ -18,8 +18,9 @@ from punie_cli.models.files import check_complete, read_config, read_record, wei
 from punie_cli.models.load import load
 from punie_cli.models.stream import Format, open_lazily
 from punie_cli.settings import Settings
-from punie_cli.training.fuse import fuse, versions
+from punie_cli.training.fuse import fuse
 from punie_cli.training.quantize import BITS, formats, quantize
+from punie_cli.training.versions import versions
 from tests.command_line import punie
 from tests.test_fuse import logits, same_bits, stock_logits, tensors
 from tests.tiny import make_tiny_model
@@ -166,7 +167,7 @@ def test_the_command(punie_home: Path, tmp_path: Path) -> None:
         "changed  15 of 15 layers\n"
     )
     shown = json.loads(punie(*args, "--force", "--json").stdout)
-    assert (shown["bits"], shown["equivalence"]) == (5.264, None)
+    assert (shown["bits"], shown["equivalence"]) == (5.256, None)
     again = punie("quantize", "--model", "tiny-4bit-mixed", "--bits", "8")
     assert (again.code, again.stdout) == (2, "")
     assert again.stderr == (

@@ -40,7 +40,7 @@ from punie_cli.rows.build import find_rows
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, read_rows
 from punie_cli.sandbox.host import Sandbox
-from punie_cli.training.fuse import adapter_hash
+from punie_cli.training.fingerprints import adapter_hash
 from punie_cli.training.phase import known_phases, load_phase
 
 ROWS = 16
@@ -340,8 +340,8 @@ def _still_there(step: dict[str, Any]) -> Subject | None:
         if step["made"] == "quantize":
             return Subject(model)
         adapter = Path(step["adapter"]["folder"])
-        return Subject(model, adapter) if adapter_hash(adapter) == step["adapter"]["hash"] else None
-    except (MissingError, OSError, KeyError):
+        return Subject(model, adapter) if adapter_hash(str(adapter)) == step["adapter"]["hash"] else None
+    except (MissingError, KeyError):
         return None
 
 

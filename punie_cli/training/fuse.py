@@ -7,16 +7,13 @@ Fusing into 4-bit weights and packing them into 4 bits again loses most of what 
 smaller than the step of the grid. So layers that the adapter touches get 8 bits, and all others stay bit for bit.
 """
 
-import hashlib
 import json
 import shlex
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from punie_cli import __version__
 from punie_cli.agent.open import Choice, adapter_folder, choose
 from punie_cli.engine.blas import load_blas
 from punie_cli.errors import MissingError, UsageError
@@ -26,6 +23,8 @@ from punie_cli.models.files import read_record, weight_hash
 from punie_cli.models.load import check_adapter
 from punie_cli.models.stream import SHARD_BYTES, Change, Format, Layer, Source, Written, grouped, open_lazily, rewrite
 from punie_cli.settings import Settings
+from punie_cli.training.fingerprints import adapter_hash
+from punie_cli.training.versions import versions
 
 Mode = Literal["touched", "float16", "base"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -117,7 +116,7 @@ def fuse(
         "adapter": {
             "name": choice.adapter.name,
             "folder": str(choice.adapter),
-            "hash": adapter_hash(choice.adapter),
+            "hash": adapter_hash(str(choice.adapter)),
             "phase": adapter.record.get("phase"),
         },
         "versions": versions(),
@@ -208,19 +207,6 @@ def check_fits(adapter: Adapter, source: Source) -> None:
             raise misfit(path, f"has {', '.join(sorted(leaves))}, not {', '.join(sorted(expected))}")
         if not _fits(layer, *_factors(layer, leaves["lora_a"], leaves["lora_b"])):
             raise misfit(path, f"has another shape than {layer.shape}")
-
-
-def adapter_hash(folder: Path) -> str:
-    """SHA-256 (hex) over an adapter's weights and its settings: scale changes what it does as weights do."""
-    digest = hashlib.sha256()
-    for name in ("adapters.safetensors", "adapter_config.json"):
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Versions that a written model depends on."""
-    return {"punie": __version__, **{name: version(name) for name in ("mlx", "mlx-lm")}}
 
 
 def _change(adapter: Adapter) -> Change:

@@ -15,7 +15,8 @@ from punie_cli.models import store
 from punie_cli.models.building import Progress
 from punie_cli.models.files import read_record, weight_hash
 from punie_cli.models.stream import SHARD_BYTES, Format, Layer, Source, Written, open_lazily, rewrite
-from punie_cli.training.fuse import Made, versions
+from punie_cli.training.fuse import Made
+from punie_cli.training.versions import versions
 
 BITS = (2, 3, 4, 5, 6, 8)
 GROUP_SIZES = (32, 64, 128)
