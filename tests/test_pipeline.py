@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from punie_cli.errors import BusyError, GateError, InterruptedByUser, PunieError, UsageError
+from punie_cli.errors import BusyError, Exit, GateError, InterruptedByUser, PunieError, UsageError
 from punie_cli.evaluation.measure import Tried
 from punie_cli.models.building import locked
 from punie_cli.models.load import load
 from punie_cli.paths import data_dir
 from punie_cli.settings import Settings
+from punie_cli.training.phase import phase_path
 from punie_cli.training.pipeline import run_pipeline
 from punie_cli.training.reports import Finished, Plan
 from punie_cli.training.stages import STAGES, StageDone, StageProgress, StageSkipped, StageStarted
@@ -47,8 +48,7 @@ bases = {bases}
 seed = 1
 split = [60, 20, 20]
 [rows.groups]
-read = 2
-direct = 18
+direct = 20
 [lora]
 rank = 4
 [train]
@@ -146,6 +146,7 @@ def test_from_rows_to_a_score_and_then_nothing_to_do(write: Callable[..., None])
         "eval: changed: model",
     ]
     assert re.fullmatch(r"phase 90 is below its gate: \d+% of 2, 100% are asked for", caught.value.message)
+    assert caught.value.exit_code == Exit.BELOW_GATE == 4
     # The gate itself is no input: the same score is judged anew.
     write(bits=8)
     judged = go(told := [])
@@ -173,6 +174,7 @@ class Killed(BaseException):
 _CHILD = """
 import os, sys
 from punie_cli.settings import Settings
+from punie_cli.training.phase import phase_path
 from punie_cli.training.pipeline import run_pipeline
 def die(event):
     if type(event).__name__ == "Step" and event.step == 3:
@@ -264,6 +266,29 @@ def test_rows_that_were_changed_by_hand_are_not_built_over(write: Callable[..., 
     assert caught.value.message == (
         f"the recipe of the rows changed, and so did the rows in {path.parent}: they are not built over"
     )
+
+
+@pytest.mark.parametrize(
+    "groups, told", [("", "rows skipped: they ship with punie"), ("[rows.groups]\ndirect = 20", "rows: not done yet")]
+)
+def test_an_own_phase_with_other_rows_does_not_get_those_that_ship(groups: str, told: str, base: Path) -> None:
+    text = phase_path(23).read_text()
+    path = data_dir() / "phases" / "23.toml"
+    path.parent.mkdir(parents=True)
+    if groups:
+        text = re.sub(r"\[rows\].*?(?=\n\[lora)", f"[rows]\n{groups}\n", text, flags=re.DOTALL)
+    path.write_text(text)
+    seen: list[Any] = []
+
+    def note(event: Any) -> None:
+        seen.append(event)
+        if getattr(event, "stage", "") == "rows":
+            raise Killed
+
+    with pytest.raises(Killed):
+        run_pipeline(phase=23, through="train", model=str(base), report=note)
+    last = seen[-1]
+    assert told == (f"rows: {last.why}" if isinstance(last, StageStarted) else f"rows skipped: {last.reason}")
 
 
 def test_bases_are_compared(write: Callable[..., None], base: Path, tmp_path: Path) -> None:
