@@ -1,9 +1,16 @@
 """Cross entropy whose backward pass uses the exponentials of the forward pass.
 
-On the CPU an exponential costs twenty times a product; MLX's own takes two for each of rows × vocabulary logits.
+On the CPU backend an exponential costs 50 times a product, a power 17 times; MLX's own cross entropy takes two
+exponentials for each of rows × vocabulary logits.
 """
 
+import math
+
 import mlx.core as mx
+
+from punie_cli.engine.blas import backend
+
+_LOG2_E = 1 / math.log(2)
 
 
 def cross_entropy(logits: mx.array, targets: mx.array) -> mx.array:
@@ -15,7 +22,7 @@ def cross_entropy(logits: mx.array, targets: mx.array) -> mx.array:
 @mx.custom_function
 def _summed(logits: mx.array, targets: mx.array) -> tuple[mx.array, mx.array, mx.array]:
     highest = logits.max(axis=-1, keepdims=True)
-    powers = mx.exp(logits - highest)
+    powers = _exponential(logits - highest)
     whole = powers.sum(axis=-1, keepdims=True)
     wanted = mx.take_along_axis(logits, targets[:, None], axis=-1)
     return (mx.log(whole) + highest - wanted).sum(), powers, whole
@@ -29,3 +36,7 @@ def _(primals: tuple, cotangents: tuple, outputs: tuple) -> tuple[mx.array, mx.a
     gradient = powers * (cotangent / whole)
     gradient = gradient.at[mx.arange(logits.shape[0]), targets].add(-cotangent)
     return gradient, mx.zeros_like(targets)
+
+
+def _exponential(x: mx.array) -> mx.array:
+    return mx.power(2.0, x * _LOG2_E) if backend() == "cpu" else mx.exp(x)
