@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import mlx_lm
 import numpy as np
 import pytest
 from filelock import FileLock
-from mlx_lm.utils import load_model
 
 from punie_cli.agent.open import Choice, choose
 from punie_cli.errors import BusyError, MissingError, PunieError, UsageError
@@ -59,7 +59,7 @@ def logits(folder: Path, adapter: Path | None = None) -> np.ndarray:
 
 
 def stock_logits(folder: Path) -> np.ndarray:
-    model, _ = load_model(folder)
+    model, *_ = mlx_lm.load(str(folder))
     return np.array(model(TOKENS).astype(mx.float32))
 
 
@@ -179,6 +179,22 @@ def test_widths_that_64_does_not_divide(
     assert read_config(folder)["quantization"][path] == (format_ or False)
     assert (f"{path}.scales" in tensors(folder)) == (format_ is not None)
     np.testing.assert_allclose(stock_logits(folder), logits(packed, adapter), atol=0.05)
+
+
+@pytest.mark.parametrize("mode", ["touched", "base", "float16"])
+def test_a_base_in_another_format(mode: Mode, base: Path, tmp_path: Path) -> None:
+    mlx_lm.convert(str(base), str(tmp_path / "packed"), quantize=True, q_mode="mxfp4", q_group_size=32, q_bits=4)
+    packed = tmp_path / "packed"
+    adapter = make_adapter(tmp_path / "adapter", packed)
+    made = fuse(chosen(packed, adapter), mode=mode, out=str(tmp_path / "fused"))
+    path = "model.layers.1.self_attn.q_proj"
+    mxfp4 = {"group_size": 32, "bits": 4, "mode": "mxfp4"}
+    expected = {"touched": {"group_size": 64, "bits": 8, "mode": "affine"}, "base": None, "float16": None}[mode]
+    quantization = read_config(made.folder).get("quantization", {})
+    assert (quantization.get(path), quantization.get("mode")) == (expected, None if mode == "float16" else "mxfp4")
+    assert mode == "float16" or mxfp4.items() <= quantization.items()
+    assert str(tensors(made.folder)["model.norm.weight"].dtype) == f"mlx.core.float{16 if mode == 'float16' else 32}"
+    np.testing.assert_allclose(stock_logits(made.folder), logits(packed, adapter), atol=0.5 if mode == "base" else 0.05)
 
 
 def test_whole_layers(base: Path, packed: Path, tmp_path: Path) -> None:

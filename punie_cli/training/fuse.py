@@ -67,7 +67,7 @@ def find(settings: Settings, phase: int | None = None) -> Choice:
         if settings.adapter is not None:
             raise UsageError(f"--phase {phase} and an adapter are both named", f"punie fuse --phase {phase}")
         settings = settings.model_copy(update={"adapter": f"phase-{phase}"})
-    if settings.adapter is not None and settings.model is None:
+    if settings.adapter not in (None, "none") and settings.model is None:
         folder = adapter_folder(settings.adapter, store.in_use().model)
         settings = settings.model_copy(update={"model": _base_of(folder)})
     choice = choose(settings)
