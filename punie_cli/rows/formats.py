@@ -106,6 +106,11 @@ def parse(line: str) -> tuple[Row, Form, tuple[Note, ...]]:
         first = problem
     try:
         fields = json.loads(line)
+        if "\\ud" in line.lower():
+            # Half a pair is text for json, and could not be written again.
+            json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise FormatError("half a surrogate pair") from None
     except (ValueError, RecursionError) as problem:
         raise FormatError(f"not JSON: {problem}") from None
     if not isinstance(fields, dict):
@@ -113,16 +118,12 @@ def parse(line: str) -> tuple[Row, Form, tuple[Note, ...]]:
     if _is_own(fields):
         raise _own_problem(first)
     notes = tuple(Note("field", unknown(name, _TOP)) for name in fields if name not in _TOP)
-    try:
-        if "messages" in fields:
-            return _read_messages(fields, notes)
-        if "prompt" in fields and "completion" in fields:
-            return _read_completion(fields["prompt"], fields["completion"], notes)
-        if isinstance(fields.get("text"), str):
-            return Row(source="text", intent="", project="", messages=(user(fields["text"]),)), "text", notes
-    except ValidationError as problem:
-        # Half a surrogate pair, written as an escape.
-        raise FormatError(problem.errors()[0]["msg"]) from None
+    if "messages" in fields:
+        return _read_messages(fields, notes)
+    if "prompt" in fields and "completion" in fields:
+        return _read_completion(fields["prompt"], fields["completion"], notes)
+    if isinstance(fields.get("text"), str):
+        return Row(source="text", intent="", project="", messages=(user(fields["text"]),)), "text", notes
     names = "messages, text, or prompt and completion"
     raise FormatError("; ".join([f"no {names}", *(note.text for note in notes[:1])]))
 
