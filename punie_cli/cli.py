@@ -574,6 +574,14 @@ def _renderer(app: App, phase: int | None) -> Any:
 )
 @click.option("--dry-run", is_flag=True, help="Show every value with its source, and what the rows come to.")
 @click.option("--force", is_flag=True, help="Train though memory is short; resume though results may differ.")
+@click.option(
+    "--hosts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Train on the machines of an MLX host file (docs/distributed.md).",
+)
+@click.option("--backend", metavar="NAME", help="With --hosts: ring, mpi, jaccl, jaccl-ring or nccl.  [default: ring]")
+@click.option("--worker", metavar="BACKEND", hidden=True, help="This is one of several hosts.")
 @click.option("--detach", is_flag=True, help="Train apart from this terminal; `punie runs attach` shows how it goes.")
 @_json_lines
 @click.pass_obj
@@ -583,6 +591,9 @@ def train(
     model: str | None,
     dry_run: bool,
     detach: bool,
+    hosts: Path | None,
+    backend: str | None,
+    worker: str | None,
     json_: bool,
     **options: Any,
 ) -> int:
@@ -597,7 +608,6 @@ def train(
     """
     from punie_cli.progress import finished_text
     from punie_cli.render import View
-    from punie_cli.training.reports import as_record
     from punie_cli.training.run import train as train_phase
 
     settings = app.settings(model=model)
@@ -607,9 +617,25 @@ def train(
     if detach:
         return _detach(app, json_)
     through = options.pop("through")
+    if hosts is not None or worker is not None:
+        if through is not None:
+            raise click.UsageError("--through and --hosts do not go together: what follows runs on one machine")
+        return _on_hosts(app, hosts, backend, worker, json_, phase=phase, model=model, **options)
     if through is not None:
         return _pipeline(app, settings, json_, phase=phase, through=through, model=model, **options)
     view = View(color=settings.color)
+    try:
+        done = train_phase(phase=phase, model=model, report=_telling(view, json_), **options)
+    finally:
+        view.idle()
+    if not json_:
+        click.echo(finished_text(done))
+    return Exit.OK
+
+
+def _telling(view: "View", json_: bool) -> Callable[[Any], None]:
+    """Shows the reports of a training, or prints them as JSON lines."""
+    from punie_cli.training.reports import as_record
 
     def report(event: Any) -> None:
         if json_:
@@ -619,11 +645,39 @@ def train(
         else:
             view.training(event)
 
+    return report
+
+
+def _on_hosts(
+    app: App, hosts: Path | None, backend: str | None, worker: str | None, json_: bool, **options: Any
+) -> int:
+    """Launch the hosts, watch over one of them, or be its trainer."""
+    from punie_cli.progress import finished_text
+    from punie_cli.render import View
+    from punie_cli.training import watch
+    from punie_cli.training.launch import launch
+
+    words = _again(click.get_current_context(), without=("hosts", "backend", "worker"))
+    if hosts is not None:
+        return launch(hosts, backend, words)
+    assert worker is not None
+    if watch.MEMBER not in os.environ:
+        return watch.supervise([*words, "--worker", worker])
+    from punie_cli.engine.blas import load_blas
+
+    load_blas(app.settings().blas)
+    from punie_cli.training.distributed import Group
+    from punie_cli.training.run import train as train_phase
+
+    group = Group(worker)
+    view = View(color=app.settings().color)
     try:
-        done = train_phase(phase=phase, model=model, report=report, **options)
+        # The first host tells for all.
+        report = _telling(view, json_) if group.rank == 0 else lambda event: None
+        done = train_phase(**options, report=report, group=group)
     finally:
         view.idle()
-    if not json_:
+    if group.rank == 0 and not json_:
         click.echo(finished_text(done))
     return Exit.OK
 

@@ -5,6 +5,7 @@
 The finished adapter is copied to `adapters/phase-23`. A run that was stopped goes on with `--resume`.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from punie_cli.training.phase import Phase, make_phase
 from punie_cli.training.plan import Data, context_tokens, read_data, steps_of
 from punie_cli.training.process import begun, watched
 from punie_cli.training.recipe import resolve
-from punie_cli.training.reports import Finished, Plan, Preflight, Report, Stopped, Warned
+from punie_cli.training.reports import Finished, Plan, Preflight, Report, Saved, Stopped, Warned
 from punie_cli.training.signals import stop_signals
 from punie_cli.training.versions import git_state, versions
 
@@ -92,11 +93,14 @@ def train(
 def _open(
     number: int, resume: bool, out: Path | None, model: str | None, sets: Sequence[str], force: bool, group: Any
 ) -> _Run:
-    default = data_dir() / "adapters" / f"phase-{number}"
-    if not resume or (group is not None and group.rank > 0):
+    """The recipe and the folder of a run; hosts behind the first take its recipe, and have no folder."""
+    out_by_default = data_dir() / "adapters" / f"phase-{number}"
+    if group is not None and group.rank > 0:
+        return _Run(_first_recipe(group), Path(), None, out or out_by_default, force, group)
+    if not resume:
         phase = resolve(number, sets, model).phase
-        folder = new_run(number) if group is None or group.rank == 0 else Path()
-        return _Run(phase, folder, None, out or default, force, group)
+        _first_recipe(group, phase)
+        return _Run(phase, new_run(number), None, out or out_by_default, force, group)
     folder = unfinished(number)
     then = read_run(folder)
     phase = make_phase(then["recipe"], str(folder / "run.json"))
@@ -105,7 +109,16 @@ def _open(
             f"{folder.name} goes on by the recipe that it began with; --set and --model would change it",
             f"punie train --phase {number} --resume",
         )
-    return _Run(phase, folder, then, out or Path(then.get("out") or default), force, group)
+    _first_recipe(group, phase)
+    return _Run(phase, folder, then, out or Path(then.get("out") or out_by_default), force, group)
+
+
+def _first_recipe(group: Any, phase: Phase | None = None) -> Any:
+    """The recipe of the first host."""
+    if group is None:
+        return phase
+    text = group.first_text(phase.model_dump_json() if phase else "")
+    return make_phase(json.loads(text), "the recipe of host 0")
 
 
 def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
@@ -151,6 +164,8 @@ def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
     def tell(event: Report) -> None:
         if metrics:
             metrics.write(event)
+        if group and isinstance(event, Saved):
+            group.tell(checkpoint=str(event.path))
         report(event)
 
     if run.then is not None:
