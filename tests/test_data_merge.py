@@ -16,7 +16,7 @@ from punie_cli.errors import PunieError, UsageError
 from punie_cli.models.load import load_tokenizer
 from punie_cli.rows.check import Looked, look
 from punie_cli.rows.files import keep_apart, side_of, writing
-from punie_cli.rows.formats import read_entries
+from punie_cli.rows.formats import FORMS, read_entries
 from punie_cli.rows.row import Row, dump_rows
 from punie_cli.rows.sides import parse_percent, split_file, wanted_sizes
 from punie_cli.rows.stats import Tokens, measure
@@ -258,3 +258,25 @@ def test_show_marks_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert form.stdout == '{"prompt": "one", "completion": "Yes."}\n'
     ran = punie("data", "show", str(path), "--row", "3")
     assert (ran.code, ran.stderr) == (2, "Error: there is no row 3; there are 2\nTry: --row N\n")
+
+
+def test_the_commands_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PUNIE_MODEL", str(make_tiny_model(tmp_path / "model")))
+    write(Path("a.jsonl"), CHECK, direct("one"))
+    write(Path("b.jsonl"), direct("One"), direct("two"))
+    page = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
+    lines = [line.partition("#")[0].split() for line in page.splitlines() if line.startswith("    punie data ")]
+    # Those of a phase need its model and its rows.
+    ran = [(words[2], punie(*words[1:]).code) for words in lines if "--phase" not in words]
+    assert ran == [("merge", 0), ("split", 0)]
+    assert [e.row.questions for e in read_entries(Path("rows.jsonl"))] == [CHECK.questions, ["one"], ["two"]]
+
+
+def test_the_docs_name_every_kind_and_form() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
+    kinds = (
+        "format field order length mask duplicate leak suite policy output preamble markup placeholder secret home-path"
+    )
+    for word in (*kinds.split(), *FORMS):
+        assert f"`{word}`" in page, word
