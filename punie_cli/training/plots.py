@@ -67,10 +67,12 @@ def terminal_plot(curves: Curves, width: int, height: int = 16) -> str:
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plotsize(max(width, 40), height)
-    steps, losses = zip(*thinned(curves.train, 2 * width), strict=True)
-    plotext.plot(steps, losses, marker="braille")
-    if curves.valid:
-        plotext.scatter(*map(list, zip(*curves.valid, strict=True)), marker="●")
+    for points, draw, marker in (
+        (thinned(curves.train, 2 * width), plotext.plot, "braille"),
+        (curves.valid, plotext.scatter, "●"),
+    ):
+        # Six digits: plotext fails on numbers next to zero.
+        draw([step for step, _ in points], [round(value, 6) for _, value in points], marker=marker)
     last = max(step for points in (curves.train, curves.valid) for step, _ in points)
     marks = _steps(last)
     plotext.xticks(marks, [str(mark) for mark in marks])
@@ -136,7 +138,7 @@ def _chart(title: str, lines: Sequence[tuple[str, str, Points, bool]]) -> Chart:
 
 def _nice(low: float, high: float) -> list[float]:
     """About five round numbers that span low to high."""
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-12):
         return [low]
     step = 10 ** math.floor(math.log10((high - low) / 4))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 5)
