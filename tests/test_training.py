@@ -176,7 +176,7 @@ def test_training_learns(base: Path, examples: list[Example], tmp_path: Path) ->
     reports = train(lora_model(base, phase.lora), examples, phase, 60, tmp_path)
     losses = [r.loss for r in reports if isinstance(r, Step)]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
-    assert [r.step for r in reports if isinstance(r, Validated)] == list(range(3, 61, 3))
+    assert [r.step for r in reports if isinstance(r, Validated)] == list(range(0, 61, 3))
     assert [r.step for r in reports if isinstance(r, Saved)] == list(range(3, 61, 3))
 
 
@@ -229,7 +229,8 @@ def test_the_probe_chooses_the_best_checkpoint(base: Path, examples: list[Exampl
     phase = tiny_phase()
     scores = iter([0.2, 0.6, 0.6, 0.4])
     reports = train(lora_model(base, phase.lora), examples, phase, 12, tmp_path, probe=lambda model: next(scores))
-    validated = [r for r in reports if isinstance(r, Validated)]
+    untrained, *validated = [r for r in reports if isinstance(r, Validated)]
+    assert (untrained.step, untrained.best) == (0, False)
     assert [(r.score, r.best) for r in validated] == [(0.2, True), (0.6, True), (0.6, True), (0.4, False)]
     progress = checkpoint.read_progress(last(tmp_path))
     assert (progress.best_step, progress.best_score) == (9, 0.6)
@@ -243,7 +244,7 @@ def test_a_probe_that_is_interrupted_is_made_up_for(base: Path, examples: list[E
         raise InterruptedByUser("stopped")
 
     first = train(lora_model(base, phase.lora), examples, phase, 6, tmp_path, probe=interrupted)
-    assert [type(r) for r in first[3:]] == [Saved, Stopped]
+    assert [type(r) for r in first[4:]] == [Saved, Stopped]
     second = train(
         lora_model(base, phase.lora), examples, phase, 6, tmp_path, resume=last(tmp_path), probe=lambda model: 0.5
     )

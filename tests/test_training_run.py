@@ -75,7 +75,18 @@ def test_a_run_makes_an_adapter_with_its_core(tiny: dict[str, Any], base: Path) 
     plain, _, _ = load(base)
     tokens = mx.array([[4, 5, 6]])
     assert not np.allclose(np.array(model(tokens)), np.array(plain(tokens)))
-    kinds = ["plan", "preflight", *["step"] * 3, "validated", "saved", *["step"] * 3, "validated", "saved", "finished"]
+    kinds = [
+        "plan",
+        "preflight",
+        "validated",
+        *["step"] * 3,
+        "validated",
+        "saved",
+        *["step"] * 3,
+        "validated",
+        "saved",
+        "finished",
+    ]
     assert [line["type"] for line in records(folder())] == kinds
     assert [type(event).__name__.lower() for event in events] == kinds
     known = json.loads((folder() / "run.json").read_text())
@@ -253,7 +264,7 @@ def test_the_command_trains(tiny: dict[str, Any], base: Path) -> None:
         memory,
     )
     steps = [f"step {n} of 6" for n in range(1, 7)]
-    assert [line.partition(":")[0] for line in rest] == [*steps[:3], "step 3", *steps[3:], "step 6"]
+    assert [line.partition(":")[0] for line in rest] == ["step 0", *steps[:3], "step 3", *steps[3:], "step 6"]
 
 
 def test_the_command_prints_json_lines(tiny: dict[str, Any], base: Path) -> None:

@@ -132,7 +132,7 @@ def _before(line: str, step: int) -> bool:
         record = json.loads(line)
     except ValueError:
         return False
-    return record.get("type") not in ("step", "validated", "saved") or record["step"] <= step
+    return record.get("type") not in ("step", "validated", "saved") or record["step"] <= step != 0
 
 
 def _runs(phase: int) -> list[Path]:

@@ -42,10 +42,10 @@ def train(
 ) -> Iterator[LoopReport]:
     """Train in place for `steps` optimizer steps, checkpoints below `folder`; yields what happens.
 
-    A checkpoint is written every `checkpoint_every` steps, after the last one, and when `stop()` says so. At each
-    but that one the validation set is read and `probe` called with the model; its score (0 to 1) chooses the best
-    checkpoint, the loss where there is none. Raises PunieError after three steps in a row whose loss or gradient is
-    not finite, and for a checkpoint that cannot be written.
+    The validation set is read before the first step. A checkpoint is written every `checkpoint_every` steps, after the
+    last one, and when `stop()` says so. At each but that one the validation set is read and `probe` called with the
+    model; its score (0 to 1) chooses the best checkpoint, the loss where there is none. Raises PunieError after three
+    steps in a row whose loss or gradient is not finite, and for a checkpoint that cannot be written.
 
     In a `group` of hosts the first one alone writes; the others follow its state.
     """
@@ -57,6 +57,9 @@ def train(
     writes = group is None or group.rank == 0
     stepper = Stepper(model, core, phase, optimizer, group)
     bad = 0
+    if progress.step == 0:
+        # Where the run begins; no checkpoint stands for it, so that it is never the best.
+        yield Validated(0, validation_loss(model, core, validation, phase.train, group), best=False)
     if _due(phase, progress.step, steps) and progress.validated != progress.step:
         # The run was stopped before this validation; without it another checkpoint could come out as the best.
         yield _validate(model, core, validation, phase, progress, probe, group)

@@ -79,7 +79,7 @@ class Step:
 class Validated:
     """The loss over the whole fixed validation set, and the probe's score (0 to 1) where there is a probe.
 
-    `best`: no earlier score was higher; without a probe, no earlier loss was lower.
+    `best`: no earlier score was higher; without a probe, no earlier loss was lower. Step 0 is the untrained model.
     """
 
     step: int
