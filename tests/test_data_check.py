@@ -137,7 +137,7 @@ def test_questions_of_suites_are_found(tmp_path: Path) -> None:
     asked = "how many type errors are in shop/cart.py"
     assert found(rows) == [
         ("rows.jsonl", 1, "suite", f"{asked!r} is what a suite asks"),
-        ("rows.jsonl", 2, "suite", f"'how many type errors are in shop/carts.py' is near to what a suite asks (0.79): "
+        ("rows.jsonl", 2, "suite", f"'how many type errors are in shop/carts.py' is near to what a suite asks (0.82): "
          f"{asked!r}"),
     ]  # fmt: skip
 

@@ -11,9 +11,8 @@ NEAR = 0.5
 
 
 def grams(question: str) -> set[str]:
-    """Runs of five characters of a normalised question, its ends marked by a space."""
-    text = f" {question} "
-    return {text[i : i + GRAM] for i in range(max(1, len(text) - GRAM + 1))}
+    """Runs of five characters of a normalised question; a shorter one is its own run."""
+    return {question[i : i + GRAM] for i in range(max(1, len(question) - GRAM + 1))}
 
 
 class HeldOut:
