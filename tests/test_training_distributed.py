@@ -25,7 +25,7 @@ from tests.training import records, write_rows
 
 SETS = (
     "train.batch=4", "train.steps=20", "train.checkpoint_every=5", "train.validation_rows=3", "train.probe_rows=0",
-    "lora.rank=4", "optimizer.learning_rate=1e-2",
+    "lora.rank=4", "lora.layers=all", "lora.scale=2", "optimizer.learning_rate=1e-2",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from tests.training import records, write_rows
 
 SETS = (
     "train.batch=2", "train.steps=12", "train.checkpoint_every=4", "train.validation_rows=3", "lora.rank=4",
-    "lora.layers=1", "train.probe_rows=0", "optimizer.learning_rate=1e-2",
+    "lora.layers=1", "lora.scale=2", "train.probe_rows=0", "optimizer.learning_rate=1e-2",
 )  # fmt: skip
 
 # Lets the file of a checkpoint be written in part only, as a full disk does.
