@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from punie_cli.agent.messages import Message, answer, output, program, user
 from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
+from punie_cli.models.load import load_tokenizer
 from punie_cli.rows.build import held_out
 from punie_cli.rows.check import Finding, Limit, Looked, look
 from punie_cli.rows.formats import read_entries
@@ -25,6 +26,7 @@ from punie_cli.rows.rerun import Ran, rerun
 from punie_cli.rows.row import Row, Setting, dump_rows, normalise
 from punie_cli.rows.seen import Seen, fingerprint
 from punie_cli.rows.traces import numbered_name, secrets, stands_for_output
+from punie_cli.training.phase import load_phase
 from tests.command_line import CharTokenizer, punie
 from tests.tiny import make_tiny_model
 
@@ -283,6 +285,31 @@ def test_a_clean_file_exits_with_0(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         0,
         "",
         ["1 rows with programs not run", "no findings"],
+    )
+
+
+def test_rows_of_a_phase_have_its_limit_and_may_run_commands(tmp_path: Path, punie_home: Path) -> None:
+    model = make_tiny_model(tmp_path / "model")
+    recipe = f'number = 90\ntitle = "t"\nbase = "{model}"\n[rows.groups]\ndirect = 3\n[train]\nmax_tokens = 4000\n'
+    (punie_home / "data" / "phases").mkdir(parents=True)
+    (punie_home / "data" / "phases" / "90.toml").write_text(recipe)
+    folder = punie_home / "data" / "rows" / "90"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    code = 'print(run_command(["touch", "b"]).exit_code)'
+    write(folder / "train.jsonl", reads("one", "0\n", code), reads("two", "1\n", code))
+    write(folder / "valid.jsonl", direct("three " * 1200))
+    write(folder / "test.jsonl", direct("one"))
+    renderer = Renderer(PromptCore.build(Registry(load_phase(90).builtins), "tags"), load_tokenizer(model))
+    length = len(renderer.row(direct("three " * 1200).messages)[0])
+    ran = punie("data", "check", "--phase", "90")
+    assert (ran.code, ran.stdout.splitlines()) == (
+        1,
+        [
+            f"{folder}/valid.jsonl:1: length: {length} tokens; 4000 are allowed",
+            f"{folder}/test.jsonl:1: leak: asks what {folder}/train.jsonl:1 asks",
+            f"{folder}/train.jsonl:2: output: program 1 gives '0', recorded is '1'",
+        ],
     )
 
 

@@ -95,8 +95,9 @@ def measure(entries: Iterable[Entry], renderer: Renderer | None) -> Stats:
         stats.families[row.family] += 1
         stats.turns[len(row.questions)] += 1
         stats.tails += row.tail is not None
-        # One row is a whole set for `shares`: its shares are 0 or 1.
-        stats.kinds.update({kind: round(share) for kind, share in shares([row]).items()})
+        if entry.form != "text":
+            # One row is a whole set for `shares`: its shares are 0 or 1.
+            stats.kinds.update({kind: round(share) for kind, share in shares([row]).items()})
         stats.calls.update(builtins & _calls(row))
         if renderer and stats.tokens and not _add_tokens(entry, renderer, stats.tokens):
             stats.unrendered += 1
