@@ -1,29 +1,32 @@
 """Rows from intents: every program runs in the sandbox, on the files of a generated project, and its output is kept."""
 
 import asyncio
-import tempfile
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterable
-from pathlib import Path
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from itertools import islice
 from random import Random
 
 from punie_cli.agent.execute import as_message, run_program
 from punie_cli.agent.messages import Message, answer, user
-from punie_cli.approvals import Decision, Question, no_terminal
 from punie_cli.builtins.registry import Registry
 from punie_cli.paths import shipped
 from punie_cli.rows import names
-from punie_cli.rows.intents import Declared, Unsuitable, groups
+from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups
+from punie_cli.rows.near import HeldOut
 from punie_cli.rows.projects import Project, make_project
-from punie_cli.rows.row import Row, normalise
+from punie_cli.rows.replay import open_setting
+from punie_cli.rows.row import Row, Setting, normalise
 from punie_cli.sandbox.host import Sandbox
-from punie_cli.workspace import Workspace
 
 REFUSED_SHARE = 0.12
 TAIL_SHARE = 0.1
 TWO_TURN_SHARE = 0.06
-# Names no file: the check then fails as it does on a machine without ty.
-_NO_TY = Path("/usr/local/bin/ty-is-not-here")
+# Rows that are made at the same time; their order does not depend on it.
+PARALLEL = 4
+# Projects that are tried for one row before another intent is drawn.
+_TRIES = 12
 
 _TAILS = [
     "Use {n} spaces for indentation.",
@@ -41,86 +44,123 @@ async def generate(
     seed: int,
     held_out: Iterable[str],
     note: Callable[[int, int], None] = lambda done, of: None,
+    taken: Iterable[Row] = (),
 ) -> list[Row]:
-    """Rows for each group of intents, in a seeded order; the same seed and the same ty give the same rows.
+    """Rows for each group of intents, in a seeded order; the same seed and the same tools give the same rows.
 
-    `held_out` are questions that no row may ask. `note(done, of)` is called after each row.
+    `held_out` are prompts that no row may ask, nor nearly (`near`); the questions of `taken` are not asked again.
+    `note(done, of)` is called after each row.
     """
-    blocked = {normalise(q) for q in held_out}
-    seen = set(blocked)
+    blocked = HeldOut(held_out)
+    seen = {question for row in taken for question in row.questions}
     rows: list[Row] = []
     total = sum(wanted.values())
     async with Sandbox(Registry().specs()) as sandbox:
         for group, number in wanted.items():
-            maker = _direct(number, seed) if group == "direct" else _scripted(group, number, seed, sandbox, blocked)
             kept = 0
-            async for row in maker:
-                if any(question in seen for question in row.questions):
-                    continue
-                seen.update(row.questions)
-                rows.append(row)
-                kept += 1
-                note(len(rows), total)
-                if kept == number:
-                    break
+            async with aclosing(_made(group, number, seed, sandbox)) as maker:
+                async for row in maker:
+                    asked = row.questions
+                    if kept == number:
+                        break
+                    if any(question in seen or blocked.nearest(question) for question in asked):
+                        continue
+                    seen.update(asked)
+                    rows.append(row)
+                    kept += 1
+                    note(len(rows), total)
     Random(f"order-{seed}").shuffle(rows)
     return rows
 
 
-async def _direct(number: int, seed: int) -> AsyncIterator[Row]:
+async def _made(group: str, number: int, seed: int, sandbox: Sandbox) -> AsyncGenerator[Row]:
+    """More rows of a group than are wanted, in a fixed order, a few at a time."""
+    if group in direct_groups():
+        for row in _direct(group, seed):
+            yield row
+        return
+    known = groups()[group]
+    work = (_scripted(group, known, seed, attempt, sandbox) for attempt in range(number * 12))
+    running: deque[asyncio.Task[Row | None]] = deque()
+    try:
+        while True:
+            running.extend(asyncio.create_task(one) for one in islice(work, PARALLEL - len(running)))
+            if not running:
+                return
+            row = await running.popleft()
+            if row:
+                yield row
+    finally:
+        work.close()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def direct_groups() -> set[str]:
+    """Groups of rows without programs; `typecheck-direct` is what concerns type checks alone."""
+    return {"direct", "typecheck-direct"}
+
+
+def _direct(group: str, seed: int) -> Iterator[Row]:
     """Questions that need no program: each wording at most once, all pairs before a second wording of one."""
     with shipped("rows", "direct.toml").open("rb") as file:
         pairs = tomllib.load(file)["pair"]
-    rng = Random(f"direct-{seed}")
-    rng.shuffle(pairs)
+    pairs = [pair for pair in pairs if (pair["topic"] == "typecheck") == (group == "typecheck-direct")]
+    Random(f"{group}-{seed}").shuffle(pairs)
     for turn in range(max(len(pair["questions"]) for pair in pairs)):
         for pair in pairs:
             if turn < len(pair["questions"]):
-                messages = (user(pair["questions"][turn]), answer(pair["answer"]))
-                yield Row(source="direct", intent=f"direct-{pair['topic']}", project="", messages=messages)
+                yield Row(
+                    source=group,
+                    intent=f"direct-{pair['topic']}",
+                    project="",
+                    messages=(user(pair["questions"][turn]), answer(pair["answer"])),
+                    family=f"direct/{normalise(pair['questions'][0])}",
+                )
 
 
-async def _scripted(group: str, number: int, seed: int, sandbox: Sandbox, blocked: set[str]) -> AsyncIterator[Row]:
-    known = groups()[group]
-    for attempt in range(number * 12):
-        rng = Random(f"{group}-{seed}-{attempt}")
-        project = make_project(rng.randrange(10**9))
-        turns = 2 if rng.random() < TWO_TURN_SHARE and group not in ("fix", "find") else 1
-        chosen = rng.choices(known, [d.weight for d in known], k=turns)
-        tail = (
-            rng.choice(_TAILS).format(word=names.word(rng), n=rng.randint(2, 9)) if rng.random() < TAIL_SHARE else None
-        )
+async def _scripted(group: str, known: list[Declared], seed: int, attempt: int, sandbox: Sandbox) -> Row | None:
+    """One row, or None if no project suits the intent that was drawn."""
+    rng = Random(f"{group}-{seed}-{attempt}")
+    chosen = rng.choices(known, [d.weight for d in known])
+    if rng.random() < TWO_TURN_SHARE and not chosen[0].alone:
+        chosen += rng.choices(known, [0 if d.alone else d.weight for d in known])
+    roll = rng.random()
+    # Half of the refusals are by a person, half because nobody is there.
+    refused = rng.choice(("refused", "no-terminal"))
+    approval = refused if chosen[0].refused or roll < REFUSED_SHARE else "allowed"
+    tail = rng.choice(_TAILS).format(word=names.word(rng), n=rng.randint(2, 9)) if rng.random() < TAIL_SHARE else None
+    for _ in range(_TRIES):
+        setting = Setting(project=rng.randrange(10**9), approval=approval, missing=chosen[0].missing)
+        project = make_project(setting.project or 0)
+        voice = Voice(rng.random())
         try:
-            messages = await _run(chosen, project, rng, sandbox)
+            messages = await _play(chosen, project, voice, setting, sandbox)
         except Unsuitable:
             continue
-        yield Row(
+        return Row(
             source=group,
             intent="+".join(d.name for d in chosen),
             project=project.name,
             messages=tuple(messages),
             tail=tail,
+            family="+".join(voice.families),
+            setting=setting,
         )
+    return None
 
 
-async def _run(chosen: list[Declared], project: Project, rng: Random, sandbox: Sandbox) -> list[Message]:
+async def _play(
+    chosen: list[Declared], project: Project, voice: Voice, setting: Setting, sandbox: Sandbox
+) -> list[Message]:
     """Play the scripts of one conversation; each program runs for real."""
-    roll = rng.random()
-
-    async def person(question: Question) -> Decision:
-        return Decision(allowed=roll >= REFUSED_SHARE, by="person")
-
-    # Half of the refusals are by a person, half because nobody is there.
-    approver = no_terminal() if roll < REFUSED_SHARE / 2 else person
-
     messages: list[Message] = []
     registry = Registry()
-    with tempfile.TemporaryDirectory(prefix="punie-rows-") as folder:
-        root = Path(folder) / project.name
-        await asyncio.to_thread(project.write, root)
+    async with open_setting(setting) as workspace:
         for declared in chosen:
-            workspace = Workspace(root, approver, ty=_NO_TY if declared.name == "check-tool-failed" else None)
-            script = declared.script(project, rng)
+            voice.begin(declared.name)
+            script = declared.script(project, voice)
             async with await sandbox.turn() as turn:
                 reply = None
                 while True:

@@ -19,7 +19,7 @@ Reading Receipt Recipe Record Refund Region Rental Report Reservoir Review Rider
 Schedule School Score Seat Seed Sensor Server Service Shelf Shift Shipment Signal Site Skill Speaker Sponsor Stable
 Stadium Stage Station Storm Street Student Studio Suite Supplier Survey Tank Task Team Telescope Tenant Terminal Theater
 Ticket Tide Tile Timer Token Tool Tour Tower Track Trader Trail Train Tree Trip Truck Tunnel Turbine Unit Valve Vendor
-Venue Vessel Village Villa Visit Volunteer Voucher Warehouse Watch Weather Wheel Winery Worker Workshop Yacht Zone
+Venue Vessel Village Villa Visit Volunteer Voucher Warehouse Watch Weather Wheel Winery Worker Yacht Zone
 """.split()
 
 _TEXT_FIELDS = """
@@ -122,6 +122,10 @@ def module(rng: Random) -> str:
         return f"{rng.choice(_VERBS)}_{plural(snake(rng.choice(_ENTITIES)))}"
     if roll < 0.55:
         return f"{rng.choice(_WORDS)}_{name}"
+    if roll < 0.6:
+        return f"{name}{rng.randint(2, 9)}"
+    if roll < 0.66:
+        return snake(rng.choice(_ENTITIES))
     return name
 
 
@@ -139,7 +143,17 @@ def folder(rng: Random) -> str:
         return rng.choice(_FOLDERS)
     if roll < 0.75:
         return plural(snake(rng.choice(_ENTITIES)))
+    if roll < 0.8:
+        return rng.choice(_FOLDERS + _WORDS) + str(rng.randint(2, 9))
     return rng.choice(_WORDS) + rng.choice(["", "_" + rng.choice(_FOLDERS)])
+
+
+def stem(rng: Random) -> str:
+    """Name of a file that is no module, without suffix: `release-notes`, `plan_7`, `harbor2`."""
+    one, other = word(rng), rng.choice([snake(rng.choice(_ENTITIES)), rng.choice(_MODULES), word(rng)])
+    return rng.choice(
+        [one, f"{one}-{other}", f"{one}_{other}", f"{one}{rng.randint(2, 9)}", f"{other}-{rng.randint(2, 99)}"]
+    )
 
 
 def verb(rng: Random) -> str:

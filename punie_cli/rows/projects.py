@@ -1,28 +1,22 @@
-"""Generated fixture projects: small, typed Python packages with realistic names, files and faults.
+"""Generated fixture projects: small, typed Python packages with realistic names, files, tests and faults.
 
-Each fault is a line that a checker rejects together with the line that mends it, so that fixes can be generated too.
-What ty says about it is never assumed: rows record what ty said.
+Each fault is a text that a checker or a test rejects together with the text that mends it, so that fixes can be
+generated too. What a tool says about it is never assumed: rows record what it said.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from punie_cli.rows import names
+from punie_cli.rows.modules import Bug, Fault, Plan, make_module, model_text
+from punie_cli.rows.pieces import Entity, entity
 
 # Of the projects, so many have two files of one name.
 TWIN_SHARE = 0.15
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One wrong line of a file, and the right one."""
-
-    file: str
-    wrong: str
-    right: str
+TESTS_SHARE = 0.55
+BUG_SHARE = 0.6
 
 
 @dataclass
@@ -33,8 +27,15 @@ class Project:
     package: str
     files: dict[str, str]
     faults: list[Fault] = field(default_factory=list)
+    """What a type checker rejects."""
+    style: list[Fault] = field(default_factory=list)
+    """What a linter reports."""
+    bugs: list[Bug] = field(default_factory=list)
+    """What makes a test fail."""
     functions: dict[str, str] = field(default_factory=dict)
     """Function name → the file that defines it; only names that occur in one file."""
+    entities: dict[str, Entity] = field(default_factory=dict)
+    """The dataclass by the file that defines it."""
     config_file: str = "config.json"
     config: dict[str, object] = field(default_factory=dict)
 
@@ -43,8 +44,13 @@ class Project:
         """Paths of the package's modules, sorted."""
         return sorted(p for p in self.files if p.startswith(self.package + "/") and p.endswith(".py"))
 
+    @property
+    def tests(self) -> list[str]:
+        """Paths of the test files, sorted."""
+        return sorted(p for p in self.files if p.startswith("tests/"))
+
     def faulty(self) -> list[str]:
-        """Modules with a fault, sorted."""
+        """Modules that a type checker rejects, sorted."""
         return sorted({f.file for f in self.faults})
 
     def write(self, root: Path) -> None:
@@ -55,220 +61,19 @@ class Project:
             target.write_text(text, encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class _Entity:
-    name: str
-    text: str
-    count: str
-    amount: str
-    fields: list[names.Field]
-
-    @property
-    def one(self) -> str:
-        return names.snake(self.name)
-
-    @property
-    def many(self) -> str:
-        return names.plural(self.one)
+_KEYS = (
+    "port", "host", "debug", "currency", "retries", "timeout", "language", "theme", "region", "page_size", "version",
+    "owner", "log_level", "cache_size", "title", "workers", "interval", "unit", "max_items", "color", "mode",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A function: its name, its text, and optionally the fault that may be put in (right line, wrong line)."""
-
-    name: str
-    text: str
-    swap: tuple[str, str] | None = None
-
-
-def _total(e: _Entity, rng: Random) -> _Piece:
-    name = f"total_{e.count}"
-    head = f"def {name}({e.many}: list[{e.name}]) -> int:"
-    body = f"    return sum({e.one}.{e.count} for {e.one} in {e.many})"
-    return _Piece(name, f"{head}\n{body}\n", (head, head.replace("-> int", "-> " + rng.choice(["str", "bytes"]))))
-
-
-def _find(e: _Entity, rng: Random) -> _Piece:
-    name = f"find_{e.one}"
-    head = f"def {name}({e.many}: list[{e.name}], {e.text}: str) -> {e.name} | None:"
-    loop = f"    for {e.one} in {e.many}:\n        if {e.one}.{e.text} == {e.text}:\n            return {e.one}"
-    body = f"{loop}\n    return None"
-    return _Piece(name, f"{head}\n{body}\n", (head, head.replace(" | None", "")))
-
-
-def _describe(e: _Entity, rng: Random) -> _Piece:
-    name = f"describe_{e.one}"
-    line = f'    return f"{{{e.one}.{e.text}}}: {{{e.one}.{e.count}}}"'
-    wrong = f"    return {e.one}.{e.count}"
-    return _Piece(name, f"def {name}({e.one}: {e.name}) -> str:\n{line}\n", (line, wrong))
-
-
-def _sample(e: _Entity, rng: Random) -> _Piece:
-    name = rng.choice(["sample", "example", "default"]) + f"_{e.one}"
-    values = {f.name: _value(f, rng) for f in e.fields}
-    right = f"    return {e.name}({', '.join(f'{k}={v}' for k, v in values.items())})"
-    roll = rng.random()
-    if roll < 0.5:
-        bad = values | {e.count: f'"{values[e.count]}"'}
-    elif roll < 0.75:
-        bad = {k: v for k, v in values.items() if k != e.amount}
-    else:
-        bad = {(k + "s" if k == e.text else k): v for k, v in values.items()}
-    wrong = f"    return {e.name}({', '.join(f'{k}={v}' for k, v in bad.items())})"
-    return _Piece(name, f"def {name}() -> {e.name}:\n{right}\n", (right, wrong))
-
-
-def _value(f: names.Field, rng: Random) -> str:
-    if f.kind == "int":
-        return str(rng.randint(1, 400))
-    if f.kind == "float":
-        return f"{rng.randint(1, 90)}.{rng.choice(['5', '25', '75', '2'])}"
-    return json.dumps(names.word(rng))
-
-
-def _limit(e: _Entity, rng: Random) -> _Piece:
-    name = f"MAX_{e.many.upper()}"
-    right = f"{name}: int = {names.number(rng)}"
-    wrong = f'{name}: int = "{right.rsplit(" ", 1)[1]}"'
-    return _Piece("", right + "\n", (right, wrong))
-
-
-def _parse(e: _Entity, rng: Random) -> _Piece:
-    name = f"parse_{e.count}"
-    right, wrong = "    return int(text.strip())", "    return text.strip()"
-    return _Piece(name, f"def {name}(text: str) -> int:\n{right}\n", (right, wrong))
-
-
-def _names_of(e: _Entity, rng: Random) -> _Piece:
-    name = f"{e.one}_{names.plural(e.text)}"
-    right = f"    return [{e.one}.{e.text} for {e.one} in {e.many}]"
-    wrong = right.replace(f"{e.one}.{e.text} ", f"{e.one}.{e.text[:-1]} ")
-    return _Piece(name, f"def {name}({e.many}: list[{e.name}]) -> list[str]:\n{right}\n", (right, wrong))
-
-
-def _average(e: _Entity, rng: Random) -> _Piece:
-    name = f"average_{e.amount}"
-    right = f"    return sum({e.one}.{e.amount} for {e.one} in {e.many}) / len({e.many})"
-    wrong = f"    return sum({e.one}.{e.amount} for {e.one} in {e.many}) / len({e.one}_list)"
-    guard = f"    if not {e.many}:\n        return 0.0"
-    return _Piece(name, f"def {name}({e.many}: list[{e.name}]) -> float:\n{guard}\n{right}\n", (right, wrong))
-
-
-def _group(e: _Entity, rng: Random) -> _Piece:
-    name = f"group_by_{e.text}"
-    right = f"    groups: dict[str, list[{e.name}]] = {{}}"
-    wrong = f"    groups: dict[int, list[{e.name}]] = {{}}"
-    loop = f"    for {e.one} in {e.many}:\n        groups.setdefault({e.one}.{e.text}, []).append({e.one})"
-    rest = f"{loop}\n    return groups"
-    return _Piece(
-        name,
-        f"def {name}({e.many}: list[{e.name}]) -> dict[str, list[{e.name}]]:\n{right}\n{rest}\n",
-        (right, wrong),
-    )
-
-
-def _raise_by(e: _Entity, rng: Random) -> _Piece:
-    name = f"{names.verb(rng)}_{e.amount}"
-    head = f"def {name}({e.one}: {e.name}, step: float = 1.0) -> float:"
-    right = f"    return {e.one}.{e.amount} + step"
-    wrong = f'    return {e.one}.{e.amount} + "{rng.randint(1, 9)}"'
-    return _Piece(name, f"{head}\n{right}\n", (right, wrong))
-
-
-def _is_large(e: _Entity, rng: Random) -> _Piece:
-    name = f"is_{rng.choice(['large', 'full', 'heavy', 'ready', 'cheap'])}_{e.one}"
-    head = f"def {name}({e.one}: {e.name}, limit: int = {rng.randint(5, 90)}) -> bool:"
-    right = f"    return {e.one}.{e.count} > limit"
-    return _Piece(name, f"{head}\n{right}\n", (right, f'    return {e.one}.{e.count} > "limit"'))
-
-
-def _top(e: _Entity, rng: Random) -> _Piece:
-    name = f"top_{e.many}"
-    right = f"    return sorted({e.many}, key=lambda {e.one}: {e.one}.{e.amount}, reverse=True)[:size]"
-    wrong = right.replace("[:size]", "[0]")
-    head = f"def {name}({e.many}: list[{e.name}], size: int = {rng.randint(2, 10)}) -> list[{e.name}]:"
-    return _Piece(name, f"{head}\n{right}\n", (right, wrong))
-
-
-def _upper(e: _Entity, rng: Random) -> _Piece:
-    name = f"{e.one}_{e.text}_key"
-    right = f"    return {e.one}.{e.text}.lower()"
-    wrong = f"    return {e.one}.{e.text}.lowercase()"
-    return _Piece(name, f"def {name}({e.one}: {e.name}) -> str:\n{right}\n", (right, wrong))
-
-
-_PIECES: list[Callable[[_Entity, Random], _Piece]] = [
-    _total, _find, _describe, _sample, _limit, _parse, _names_of, _average, _group, _raise_by, _is_large, _top, _upper,
-]  # fmt: skip
-
-
-def _model_file(e: _Entity, rng: Random) -> str:
-    doc = rng.choice([f"{e.name} and its fields.", f"The {e.one.replace('_', ' ')} model.", "Data classes."])
-    lines = [
-        f'"""{doc}"""',
-        "",
-        "from dataclasses import dataclass",
-        "",
-        "",
-        "@dataclass",
-        f"class {e.name}:",
-    ]
-    lines += [f"    {f.name}: {f.kind}" for f in e.fields]
-    return "\n".join(lines) + "\n"
-
-
-def _module_file(
-    path: str, e: _Entity, models: str, rng: Random, faults: int, used: set[str]
-) -> tuple[str, list[Fault], list[str]]:
-    pieces = [make(e, rng) for make in rng.sample(_PIECES, rng.randint(2, 4))]
-    pieces = [p for p in pieces if p.name not in used]
-    used.update(p.name for p in pieces if p.name)
-    with_swap = [p for p in pieces if p.swap]
-    broken = rng.sample(with_swap, min(faults, len(with_swap)))
-    found: list[Fault] = []
-    imported = f"from {models} import {e.name}"
-    texts = [p.text for p in sorted(pieces, key=lambda p: p.name != "")]
-    for piece in broken:
-        assert piece.swap is not None
-        right, wrong = piece.swap
-        texts[texts.index(piece.text)] = piece.text.replace(right, wrong)
-        found.append(Fault(path, wrong, right))
-    if faults and rng.random() < 0.1:
-        wrong = f"from {models}s import {e.name}"
-        found.append(Fault(path, wrong, imported))
-        imported = wrong
-    doc = rng.choice([f"Work with {e.many.replace('_', ' ')}.", f"{e.name} functions.", "Helpers."])
-    text = f'"""{doc}"""\n\n{imported}\n\n\n' + "\n\n".join(texts)
-    return text, found, [p.name for p in pieces if p.name]
+def config_keys() -> tuple[str, ...]:
+    """All keys that configuration files may have."""
+    return _KEYS
 
 
 def _config(rng: Random) -> dict[str, object]:
-    keys = rng.sample(
-        [
-            "port",
-            "host",
-            "debug",
-            "currency",
-            "retries",
-            "timeout",
-            "language",
-            "theme",
-            "region",
-            "page_size",
-            "version",
-            "owner",
-            "log_level",
-            "cache_size",
-            "title",
-            "workers",
-            "interval",
-            "unit",
-            "max_items",
-            "color",
-            "mode",
-        ],
-        rng.randint(3, 5),
-    )
+    keys = rng.sample(_KEYS, rng.randint(3, 5))
     known: dict[str, object] = {
         "host": f"{names.word(rng)}.local", "debug": rng.random() < 0.5,
         "region": f"{rng.choice(['eu', 'us', 'ap'])}-{rng.randint(1, 4)}",
@@ -282,7 +87,7 @@ def _config(rng: Random) -> dict[str, object]:
     return {key: known.get(key, names.number(rng)) for key in keys}
 
 
-def _readme(name: str, e: _Entity, package: str, rng: Random) -> str:
+def _readme(name: str, e: Entity, package: str, rng: Random) -> str:
     what = rng.choice(
         [
             f"Keeps track of {e.many.replace('_', ' ')}.",
@@ -304,76 +109,85 @@ def _readme(name: str, e: _Entity, package: str, rng: Random) -> str:
 
 
 def make_project(seed: int) -> Project:
-    """The project of a seed: always the same files. About one in four has no fault."""
+    """The project of a seed: always the same files. About one in six has no fault at all."""
     rng = Random(f"project-{seed}")
     name, package = names.project(rng), names.package(rng)
     project = Project(name, package, {})
-    entities = []
+    entities: list[Entity] = []
     for _ in range(rng.randint(1, 2)):
-        chosen = names.fields(rng)
-        e = _Entity(names.entity(rng), chosen[0].name, chosen[1].name, chosen[2].name, chosen)
+        e = entity(rng)
         if e.name not in [other.name for other in entities]:
             entities.append(e)
-    models = "models" if len(entities) == 1 and rng.random() < 0.5 else None
-    used: set[str] = set()
-    wanted = rng.choice([0, 1, 1, 2, 2, 3, 4])
-    stems: set[str] = {"models", "__init__"}
-    for e in entities:
-        stem = models or e.one
-        stems.add(stem)
-        project.files[f"{package}/{stem}.py"] = _model_file(e, rng)
-        for _ in range(rng.randint(1, 2)):
-            module = names.module(rng)
-            if module in stems:
-                continue
-            stems.add(module)
-            sub = f"{package}/{names.word(rng)}" if rng.random() < 0.15 else package
-            path = f"{sub}/{module}.py"
-            here = min(wanted, rng.randint(0, 2) if len(project.files) < 3 else wanted)
-            dotted = f"{package.replace('/', '.')}.{stem}"
-            text, faults, functions = _module_file(path, e, dotted, rng, here, used)
-            wanted -= len(faults)
-            wanted = max(wanted, 0)
-            project.files[path] = text
-            project.faults += faults
-            project.functions |= dict.fromkeys(functions, path)
+    _code(project, entities, rng)
     if rng.random() < 0.5:
         project.files[f"{package}/__init__.py"] = ""
     if rng.random() < TWIN_SHARE:
         base = rng.choice(project.modules).rpartition("/")[2]
         twin = f"{names.package(rng)}/{base}"
         if base != "__init__.py" and twin not in project.files:
-            project.files[twin] = (
-                f"def {names.verb(rng)}_{names.word(rng)}() -> int:\n    return {rng.randint(1, 99)}\n"
-            )
-    first = entities[0]
-    project.files["README.md"] = _readme(name, first, package, rng)
-    project.files["pyproject.toml"] = (
-        f'[project]\nname = "{name.replace("_", "-")}"\n'
+            verb = f"{names.verb(rng)}_{names.word(rng)}"
+            project.files[twin] = f"def {verb}() -> int:\n    return {rng.randint(1, 99)}\n"
+    _others(project, entities[0], rng)
+    return project
+
+
+def _code(project: Project, entities: list[Entity], rng: Random) -> None:
+    """The modules of the package, and tests of one or more of them."""
+    package = project.package
+    models = "models" if len(entities) == 1 and rng.random() < 0.5 else None
+    types, style = rng.choice([0, 0, 1, 1, 2, 2, 3]), rng.choice([0, 0, 1, 1, 2, 3])
+    tested = rng.random() < TESTS_SHARE
+    bug = tested and rng.random() < BUG_SHARE
+    used: set[str] = set()
+    stems = {"models", "__init__"}
+    for e in entities:
+        stem = models or e.one
+        stems.add(stem)
+        project.files[f"{package}/{stem}.py"] = model_text(e, rng)
+        project.entities[f"{package}/{stem}.py"] = e
+        home = f"{package.replace('/', '.')}.{stem}"
+        for _ in range(rng.randint(1, 2)):
+            module = names.module(rng)
+            if module in stems:
+                continue
+            stems.add(module)
+            sub = f"{package}/{names.word(rng)}" if rng.random() < 0.15 else package
+            # Type errors in a module with a failing test would be two things to mend at once.
+            here = 0 if bug else min(types, rng.choice([0, 1, 1, 2]))
+            plan = Plan(here, min(style, rng.choice([0, 1, 1, 2])), tested, bug)
+            made = make_module(f"{sub}/{module}.py", e, home, rng, plan, used)
+            types, style = types - len(made.types), max(style - len(made.style), 0)
+            tested, bug = tested and rng.random() < 0.5, bug and not made.bugs
+            project.files[made.path] = made.text
+            project.faults += made.types
+            project.style += made.style
+            project.bugs += made.bugs
+            project.functions |= dict.fromkeys(made.functions, made.path)
+            if made.test_path:
+                project.files[made.test_path] = made.test_text
+
+
+def _others(project: Project, e: Entity, rng: Random) -> None:
+    """Everything that is not code of the package."""
+    files = project.files
+    files["README.md"] = _readme(project.name, e, project.package, rng)
+    files["pyproject.toml"] = (
+        f'[project]\nname = "{project.name.replace("_", "-")}"\n'
         f'version = "{rng.randint(0, 4)}.{rng.randint(0, 30)}.{rng.randint(0, 9)}"\n'
         f'requires-python = ">=3.{rng.randint(10, 13)}"\n'
     )
     project.config = _config(rng)
-    project.config_file = rng.choice(
-        [
-            "config.json",
-            "settings.json",
-            f"{names.word(rng)}.json",
-            f"data/{names.word(rng)}.json",
-            "app.json",
-        ]
-    )
-    project.files[project.config_file] = json.dumps(project.config, indent=2) + "\n"
+    own = [f"{names.word(rng)}.json", f"data/{names.stem(rng)}.json", f"{names.stem(rng)}.json"]
+    project.config_file = rng.choice(["config.json", "settings.json", "app.json", *own])
+    files[project.config_file] = json.dumps(project.config, indent=2) + "\n"
     if rng.random() < 0.7:
         lines = [names.phrase(rng) for _ in range(rng.randint(2, 5))]
-        where = rng.choice(
-            ["notes.txt", "TODO.md", f"docs/{names.word(rng)}.md", f"{names.word(rng)}.txt", "CHANGES.txt"]
-        )
-        project.files[where] = "\n".join(lines) + "\n"
+        own = [f"docs/{names.stem(rng)}.md", f"{names.stem(rng)}.txt", f"{names.word(rng)}.txt"]
+        files[rng.choice(["notes.txt", "TODO.md", "CHANGES.txt", *own])] = "\n".join(lines) + "\n"
     if rng.random() < 0.5:
         rows = [f"{names.word(rng)},{rng.randint(1, 500)}" for _ in range(rng.randint(2, 5))]
-        project.files[f"data/{first.many}.csv"] = f"{first.text},{first.count}\n" + "\n".join(rows) + "\n"
+        files[f"data/{e.many}.csv"] = f"{e.text},{e.count}\n" + "\n".join(rows) + "\n"
     if rng.random() < 0.5:
-        line = f"print({json.dumps(names.phrase(rng))})"
-        project.files[rng.choice(["main.py", "run.py", f"scripts/{names.verb(rng)}.py", "hello.py"])] = line + "\n"
-    return project
+        path = rng.choice(["main.py", "run.py", "hello.py", f"scripts/{names.verb(rng)}.py", f"{names.word(rng)}.py"])
+        words = json.dumps(names.phrase(rng))
+        files[path] = f"raise SystemExit({words})\n" if rng.random() < 0.25 else f"print({words})\n"

@@ -8,7 +8,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -26,11 +26,19 @@ class _Strict(BaseModel):
 
 
 class Rows(_Strict):
-    """Where the rows come from: how many of each group of intents, the seed, and the split in percent."""
+    """Where the rows come from: those of other phases first, then so many of each group; the split in percent."""
 
     seed: int = 0
-    groups: dict[str, int]
+    include: tuple[int, ...] = ()
+    """Numbers of phases whose rows come first, made with their own seeds."""
+    groups: dict[str, Annotated[int, Field(ge=0)]] = {}
     split: tuple[int, int, int] = (80, 10, 10)
+
+    @model_validator(mode="after")
+    def _some_train(self) -> "Rows":
+        if min(self.split) < 0 or self.split[0] == 0:
+            raise ValueError("split must be three shares, the first above 0")
+        return self
 
 
 class Lora(_Strict):

@@ -4,17 +4,20 @@ An intent is a generator function over a project. It yields messages: a question
 for a program is the recorded output, and its next message may use nothing else.
 """
 
+import importlib
+import json
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from types import FunctionType
 
-from punie_cli.agent.messages import Message
+from punie_cli.agent.messages import Message, user
 from punie_cli.rows.projects import Project
 
 Script = Generator[Message, Message, None]
-Intent = Callable[[Project, Random], Script]
+Intent = Callable[[Project, "Voice"], Script]
 
 
 class Unsuitable(Exception):
@@ -23,89 +26,116 @@ class Unsuitable(Exception):
 
 @dataclass(frozen=True)
 class Declared:
-    """An intent with its name, the group that a phase names, and its weight inside the group."""
+    """An intent with its name, its weight inside a group, and what its programs run in."""
 
     name: str
-    group: str
     weight: float
     script: Intent
+    missing: tuple[str, ...]
+    """Tools that are not installed where it is played."""
+    refused: bool
+    """Whether every question about a write or a command gets a no."""
+    alone: bool
+    """Whether it is the only turn of its conversation."""
 
 
-_all: dict[str, Declared] = {}
+@dataclass(frozen=True)
+class Forms:
+    """Wordings that several intents share, one a line; `name` stands in their families."""
+
+    name: str
+    text: str
 
 
-def intent(group: str, weight: float = 1.0) -> Callable[[FunctionType], FunctionType]:
-    """Declare a generator function as an intent of a group."""
+class Voice(Random):
+    """The random source of a conversation's scripts; it notes which phrasing families they spoke in."""
+
+    families: tuple[str, ...] = ()
+    """`INTENT/FORM` of each question so far; FORM counts from 0."""
+    wordings: int = 0
+    """Forms that the last question was chosen from."""
+    _intent: str = ""
+
+    def begin(self, intent: str) -> None:
+        """The questions that follow are of this intent."""
+        self._intent = intent
+
+    def wording(self, forms: "str | Forms") -> str:
+        """One of the forms."""
+        name, text = (forms.name, forms.text) if isinstance(forms, Forms) else (self._intent, forms)
+        lines = [line.strip() for line in text.strip().splitlines()]
+        number = self.randrange(len(lines))
+        self.families = (*self.families, f"{name}/{number}")
+        self.wordings = len(lines)
+        return lines[number]
+
+
+_groups: dict[str, dict[str, Declared]] = {}
+
+
+def intent(
+    named: str, weight: float = 1.0, *, missing: tuple[str, ...] = (), refused: bool = False, alone: bool = False
+) -> Callable[[FunctionType], FunctionType]:
+    """Declare a generator function as an intent of one or more groups (names with a space between)."""
 
     def keep(script: FunctionType) -> FunctionType:
         name = script.__name__.replace("_", "-")
-        _all[name] = Declared(name, group, weight, script)
+        declared = Declared(name, weight, script, missing, refused, alone or bool(missing) or refused)
+        for group in named.split():
+            _groups.setdefault(group, {})[name] = declared
         return script
 
     return keep
 
 
 def groups() -> dict[str, list[Declared]]:
-    """All intents by group, in order of declaration."""
-    from punie_cli.rows.intents import checks, commands, files, fixes, writes  # noqa: F401  (they declare)
-
-    found: dict[str, list[Declared]] = {}
-    for declared in _all.values():
-        found.setdefault(declared.group, []).append(declared)
-    return found
+    """All intents by group, sorted by name: what is drawn must not depend on what was imported first."""
+    here = Path(__file__).parent
+    for module in sorted(path.stem for path in here.glob("*.py") if path.stem != "__init__"):
+        importlib.import_module(f"{__name__}.{module}")
+    return {group: [intents[name] for name in sorted(intents)] for group, intents in sorted(_groups.items())}
 
 
 _CHOICE = re.compile(r"\(([^()]*)\)")
 
 
-def say(rng: Random, forms: str, **slots: object) -> str:
+def say(voice: Voice, forms: str | Forms, **slots: object) -> str:
     """One wording. `forms` has one a line; `(a|b|)` inside is a choice; `{slot}` is filled in afterwards."""
-    lines = [line.strip() for line in forms.strip().splitlines()]
-    text = rng.choice(lines)
+    text = voice.wording(forms)
     while match := _CHOICE.search(text):
-        text = text[: match.start()] + rng.choice(match[1].split("|")) + text[match.end() :]
+        text = text[: match.start()] + voice.choice(match[1].split("|")) + text[match.end() :]
     text = re.sub(r" +", " ", text).strip()
     return text.format(**slots)
 
 
-def ask(rng: Random, forms: str, **slots: object) -> str:
+_QUESTION = (
+    "how", "what", "which", "is ", "are ", "does", "do ", "where", "can ", "could", "who", "has ", "any ", "why",
+    "did ", "would", "was ",
+)  # fmt: skip
+
+
+def ask(voice: Voice, forms: str | Forms, **slots: object) -> Message:
     """A question in the ways people type: sometimes polite, capitalised, with a question mark or a quoted path."""
-    if "path" in slots and rng.random() < 0.2:
-        quote = rng.choice("`\"'`")
+    if "path" in slots and voice.random() < 0.2:
+        quote = voice.choice("`\"'`")
         slots = slots | {"path": f"{quote}{slots['path']}{quote}"}
-    text = say(rng, forms, **slots)
-    question = text.lower().startswith(
-        (
-            "how",
-            "what",
-            "which",
-            "is ",
-            "are ",
-            "does",
-            "do ",
-            "where",
-            "can ",
-            "could",
-            "who",
-            "has ",
-            "any ",
-        )
-    )
-    roll = rng.random()
+    text = say(voice, forms, **slots)
+    question = text.lower().startswith(_QUESTION)
+    roll = voice.random()
     if roll < 0.08 and not question:
         text = "please " + text
     elif roll < 0.14 and "text" not in slots:
-        text += rng.choice([" please", ", please", ", thanks"])
+        text += voice.choice([" please", ", please", ", thanks"])
     elif roll < 0.17:
-        text = rng.choice(["hey, ", "ok, ", "now ", "next: "]) + text
+        text = voice.choice(["hey, ", "ok, ", "now ", "next: "]) + text
     first = text.split()[0]
-    if rng.random() < 0.4 and first.strip("`\"'").rstrip(",").isalpha():
+    if voice.random() < 0.4 and first.strip("`\"'").rstrip(",").isalpha():
         text = text[0].upper() + text[1:]
-    if question and rng.random() < 0.6:
+    if question and voice.random() < 0.6:
         text += "?"
-    elif rng.random() < 0.08 and "text" not in slots:
+    elif voice.random() < 0.08 and "text" not in slots:
         text += "."
-    return text
+    return user(text)
 
 
 def listed(items: list[str]) -> str:
@@ -116,3 +146,10 @@ def listed(items: list[str]) -> str:
 def count(number: int, thing: str) -> str:
     """`no type errors`, `1 type error`, `3 type errors`."""
     return f"{number or 'no'} {thing}{'' if number == 1 else 's'}"
+
+
+def quoted(text: str) -> str:
+    """A Python literal with as few escapes as possible: one way to write each text."""
+    if '"' not in text or "'" in text or "\\" in text:
+        return json.dumps(text, ensure_ascii=False)
+    return "'" + text.replace("\n", "\\n") + "'"
