@@ -269,7 +269,7 @@ def test_rows_that_were_changed_by_hand_are_not_built_over(write: Callable[..., 
 
 
 @pytest.mark.parametrize(
-    "groups, told", [("", "rows skipped: they ship with punie"), ("[rows.groups]\ndirect = 20", "rows: not done yet")]
+    "groups, told", [("", "rows skipped: they are there"), ("[rows.groups]\ndirect = 20", "rows: not done yet")]
 )
 def test_an_own_phase_with_other_rows_does_not_get_those_that_ship(groups: str, told: str, base: Path) -> None:
     text = phase_path(23).read_text()

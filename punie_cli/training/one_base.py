@@ -22,7 +22,7 @@ from punie_cli.models import store
 from punie_cli.models.building import PullStep, building, locked, require_disk, store_folder, write_json
 from punie_cli.models.files import check_complete, weight_hash
 from punie_cli.paths import data_dir, shipped
-from punie_cli.rows.build import build, built_folder, find_rows, read_split
+from punie_cli.rows.build import TOOLS, build, built_folder, find_rows, read_split
 from punie_cli.rows.row import data_hash
 from punie_cli.settings import Settings
 from punie_cli.training import fuse as fusing
@@ -37,7 +37,7 @@ from punie_cli.training.fingerprints import (
     versions,
 )
 from punie_cli.training.folder import unfinished
-from punie_cli.training.phase import Phase, Rows, make_phase
+from punie_cli.training.phase import Phase, load_phase, make_phase
 from punie_cli.training.process import keep_report
 from punie_cli.training.quantize import quantize
 from punie_cli.training.reports import Plan
@@ -125,8 +125,8 @@ class Pipeline:
         kept = self.ledger.record("rows")
         if not (own / "manifest.json").is_file():
             ready = find_rows(self.phase)
-            if (ready / "manifest.json").is_file() and self.phase.rows == _shipped_rows(self.phase.number):
-                return self._found("they ship with punie", inputs, ready)
+            if (ready / "manifest.json").is_file() and self._as_shipped():
+                return self._found("they are there", inputs, ready)
         elif kept is None or rows_hash(str(own)) != kept.output.hash:
             if kept is not None and kept.output.path == str(own) and kept.inputs != plain(inputs):
                 raise UsageError(
@@ -136,9 +136,17 @@ class Pipeline:
             return self._found("built by hand", inputs, own)
         return run_stage(self.ledger, "rows", inputs, self._build, rows_hash, self.report)
 
+    def _as_shipped(self) -> bool:
+        """Whether the rows that ship are those of this recipe; the user may have another phase of that number."""
+        try:
+            ours = _shipped_phase(self.phase.number)
+            return _row_recipes(ours, _shipped_phase) == _row_recipes(self.phase, load_phase)
+        except FileNotFoundError:
+            return False
+
     def _rows_inputs(self) -> dict[str, Any]:
-        recipe = self.phase.model_dump(mode="json", include={"rows", "builtins"})
-        return {"recipe": value_hash(recipe), "ty": version("ty")}
+        recipes = _row_recipes(self.phase, load_phase)
+        return {"recipe": value_hash(recipes), **{tool: version(tool) for tool in TOOLS}}
 
     def _found(self, reason: str, inputs: dict[str, Any], folder: Path) -> StageRecord:
         self.report(StageSkipped("rows", reason, str(folder)))
@@ -333,12 +341,15 @@ def _free() -> None:
         mx.clear_cache()
 
 
-def _shipped_rows(number: int) -> Rows | None:
-    """The recipe of the rows that ship for a phase; a user's own phase of that number may have another one."""
+def _row_recipes(phase: Phase, read: Callable[[int], Phase]) -> list[Any]:
+    """What the rows of a phase are made by, with those of the phases that it includes."""
+    recipe = phase.model_dump(mode="json", include={"rows", "builtins"})
+    return [recipe, *(_row_recipes(read(number), read) for number in phase.rows.include)]
+
+
+def _shipped_phase(number: int) -> Phase:
     path = shipped("phases", f"{number}.toml")
-    if not path.is_file():
-        return None
-    return make_phase(tomllib.loads(path.read_text(encoding="utf-8")), str(path)).rows
+    return make_phase(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
 
 
 def _last_unfinished(phase: int) -> Path | None:
