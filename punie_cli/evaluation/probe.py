@@ -23,15 +23,14 @@ from punie_cli.agent.execute import as_message, run_program
 from punie_cli.agent.loop import MAX_TOKENS, Agent
 from punie_cli.agent.messages import Message, expand
 from punie_cli.agent.prompt import PromptCore, Renderer
-from punie_cli.approvals import Decision, Question, no_terminal
 from punie_cli.builtins.registry import Registry
 from punie_cli.engine.base import Engine
 from punie_cli.errors import InterruptedByUser, PunieError
 from punie_cli.evaluation.effects import Effects, effects, same_answers, same_calls, same_files
 from punie_cli.evaluation.run import snapshot
 from punie_cli.evaluation.score import Part, Record, Score, interval
-from punie_cli.rows.projects import make_project
-from punie_cli.rows.row import Row, Setting
+from punie_cli.rows.replay import open_setting
+from punie_cli.rows.row import Row
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.workspace import Workspace
 
@@ -166,7 +165,7 @@ async def _judge(
             tail=row.tail,
             max_steps=max(len(turn) for turn in _turns(row)) // 2 + _MORE_STEPS,
             # A reply that is much longer than the whole row will not end as the row does.
-            max_tokens=min(MAX_TOKENS, 2 * sum(mask) + 32),
+            max_tokens=min(MAX_TOKENS, 2 * sum(mask) + 64),
         )
         records: list[Record] = []
         for turn in _turns(row):
@@ -217,26 +216,6 @@ async def _own(row: Row, registry: Registry, sandbox: Sandbox) -> Effects | Left
                         text = expand(message.text, output_body(last) if last else None)
                         records.append(record(Answered(text, "stop")) or {})
         return effects(records, snapshot(workspace.root), _defaults(registry))
-
-
-@asynccontextmanager
-async def open_setting(setting: Setting) -> AsyncGenerator[Workspace]:
-    """A fresh copy of what a row's programs ran in."""
-
-    async def person(question: Question) -> Decision:
-        return Decision(allowed=setting.approval == "allowed", by="person")
-
-    with tempfile.TemporaryDirectory(prefix="punie-probe-") as folder:
-        project = make_project(setting.project) if setting.project is not None else None
-        root = Path(folder) / (project.name if project else "project")
-        root.mkdir()
-        if project:
-            project.write(root)
-        for path, text in setting.files.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
-        approver = no_terminal() if setting.approval == "no-terminal" else person
-        yield Workspace(root, approver, ty=Path("/no-ty") if "ty" in setting.missing else None)
 
 
 @asynccontextmanager
