@@ -17,7 +17,7 @@ from punie_cli.errors import MissingError, UsageError
 from punie_cli.models.load import load_tokenizer
 from punie_cli.rows.chats import FormatError
 from punie_cli.rows.formats import Broken, Entry, Form, Writer, parse, read_entries, scan
-from punie_cli.rows.row import Row, Setting
+from punie_cli.rows.row import Row, Setting, dump_rows
 from tests.command_line import CharTokenizer, punie
 from tests.tiny import make_tiny_model
 
@@ -285,6 +285,27 @@ def test_a_text_has_no_other_form(tmp_path: Path) -> None:
         f"Error: {tmp_path}/a.jsonl:1: a text has no turns, so that nobody can say what the model wrote in it\n"
         "Try: --format text\n"
     )
+
+
+def test_a_row_that_the_chat_template_refuses_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = (
+        "{% for m in messages %}{% if loop.index0 > 1 and m.role == messages[loop.index0 - 1].role %}"
+        "{{ raise_exception('roles must alternate') }}{% endif %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    monkeypatch.setenv("PUNIE_MODEL", str(make_tiny_model(tmp_path / "model", chat_template=template)))
+    twice = Row(source="s", intent="", project="", messages=(user("q"), user("r"), answer("a")))
+    path = tmp_path / "rows.jsonl"
+    path.write_text(dump_rows([ROW, twice]))
+    for command in (["merge", "--format", "text", "-o", "-"], ["show", "--row", "2"]):
+        ran = punie("data", command[0], str(path), *command[1:])
+        assert (ran.code, ran.stderr.splitlines()[0]) == (2, f"Error: {path}:2: roles must alternate")
+    checked = punie("data", "check", str(path), "--no-run")
+    assert checked.stdout.splitlines() == [
+        f"{path}:2: order: two questions without an answer between them",
+        f"{path}:2: mask: roles must alternate",
+    ]
+    assert "rows not rendered\t1\t" in punie("data", "stats", str(path)).stdout
 
 
 @pytest.mark.parametrize("form, length", [("messages", 1), ("tools", 1), ("completion", 2), ("text", 1)])

@@ -23,7 +23,7 @@ from punie_cli.agent.messages import Message
 from punie_cli.agent.prompt import Renderer
 from punie_cli.rows.build import SIDES, held_out
 from punie_cli.rows.files import side_of
-from punie_cli.rows.formats import Broken, Entry, scan
+from punie_cli.rows.formats import UNRENDERED, Broken, Entry, scan
 from punie_cli.rows.merge import question_key
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.row import Row
@@ -145,7 +145,7 @@ def _tokens(row: Row, limit: Limit | None) -> Iterator[tuple[str, str]]:
         return
     try:
         tokens, mask = limit.renderer.row(row.messages, tail=row.tail)
-    except ValueError as problem:
+    except UNRENDERED as problem:
         yield "mask", str(problem)
         return
     if len(tokens) > limit.tokens:

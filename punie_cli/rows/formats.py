@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from jinja2 import TemplateError
 from pydantic import ValidationError
 
 from punie_cli.agent.dialects import EXECUTE_CODE
@@ -29,6 +30,9 @@ from punie_cli.rows.row import Row, Setting
 
 Form = Literal["punie", "messages", "tools", "completion", "text"]
 FORMS: tuple[Form, ...] = ("punie", "messages", "tools", "completion", "text")
+
+# What a renderer raises for a row that its chat template cannot hold.
+UNRENDERED = (ValueError, TemplateError)
 
 _TOP = ("messages", "prompt", "completion", "text", "tools", "punie")
 _OWN = tuple(Row.model_fields)
@@ -260,11 +264,14 @@ class Writer:
             case "completion":
                 yield from _completions(entry.row)
             case "text":
-                yield entry.raw if entry.form == "text" else _json({"text": self._text(entry.row)})
+                yield entry.raw if entry.form == "text" else _json({"text": self._text(entry)})
 
-    def _text(self, row: Row) -> str:
+    def _text(self, entry: Entry) -> str:
         assert self._renderer is not None
-        segments = self._renderer.segments(row.messages, tail=row.tail, reply_next=False)
+        try:
+            segments = self._renderer.segments(entry.row.messages, tail=entry.row.tail, reply_next=False)
+        except UNRENDERED as problem:
+            raise UsageError(f"{entry.place}: {problem}", f"punie data check --no-run {entry.file}") from None
         return "".join(segment.text for segment in segments)
 
 

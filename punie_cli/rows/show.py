@@ -9,7 +9,7 @@ from punie_cli.builtins.registry import Registry
 from punie_cli.errors import UsageError
 from punie_cli.models import store
 from punie_cli.models.load import load_tokenizer
-from punie_cli.rows.formats import Entry
+from punie_cli.rows.formats import UNRENDERED, Entry
 from punie_cli.settings import Settings
 from punie_cli.training.phase import Phase
 
@@ -57,7 +57,7 @@ def render(entry: Entry, renderer: Renderer) -> Rendered:
     try:
         tokens, mask = renderer.row(row.messages, tail=row.tail)
         segments = renderer.segments(row.messages, tail=row.tail, reply_next=False)
-    except ValueError as problem:
+    except UNRENDERED as problem:
         raise UsageError(f"{entry.place}: {problem}") from None
     # What stands behind the last reply is not part of a training row.
     while segments and not segments[-1].trained:

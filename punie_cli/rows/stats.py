@@ -9,7 +9,7 @@ from typing import Any
 from punie_cli.agent.prompt import Renderer
 from punie_cli.builtins.registry import Registry
 from punie_cli.rows.files import side_of
-from punie_cli.rows.formats import Entry
+from punie_cli.rows.formats import UNRENDERED, Entry
 from punie_cli.rows.row import Row
 from punie_cli.rows.shares import shares
 
@@ -109,7 +109,7 @@ def _add_tokens(entry: Entry, renderer: Renderer, tokens: Tokens) -> bool:
         return False
     try:
         ids, mask = renderer.row(entry.row.messages, tail=entry.row.tail)
-    except ValueError:
+    except UNRENDERED:
         return False
     tokens.lengths[len(ids)] += 1
     tokens.trained += sum(mask)
