@@ -164,7 +164,7 @@ class Renderer:
     @cached_property
     def core_tokens(self) -> list[int]:
         """Token ids that every conversation under this core begins with."""
-        return self._encode(self._core_text)
+        return self._tokenized(self._core_text)
 
     def chat(self, messages: Sequence[Message], *, tail: str | None = None) -> list[dict[str, Any]]:
         """The conversation as chat messages, system first; what an engine without our tokens gets."""
@@ -195,6 +195,10 @@ class Renderer:
         return self._tokenizer.apply_chat_template(chat, enable_thinking=False, **options)
 
     def _encode(self, text: str) -> list[int]:
+        # Every conversation begins with the core: of 300 tokens of a row it is the most.
+        return list(self.core_tokens) if text is self._core_text else self._tokenized(text)
+
+    def _tokenized(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
 
