@@ -5,6 +5,7 @@ import gc
 import json
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -125,7 +126,7 @@ class Pipeline:
         kept = self.ledger.record("rows")
         if not (own / "manifest.json").is_file():
             ready = find_rows(self.phase)
-            if (ready / "manifest.json").is_file() and self._as_shipped():
+            if (ready / "manifest.json").is_file() and self._as_shipped(ready):
                 return self._found("they are there", inputs, ready)
         elif kept is None or rows_hash(str(own)) != kept.output.hash:
             if kept is not None and kept.output.path == str(own) and kept.inputs != plain(inputs):
@@ -136,16 +137,21 @@ class Pipeline:
             return self._found("built by hand", inputs, own)
         return run_stage(self.ledger, "rows", inputs, self._build, rows_hash, self.report)
 
-    def _as_shipped(self) -> bool:
-        """Whether the rows that ship are those of this recipe; the user may have another phase of that number."""
+    def _as_shipped(self, folder: Path) -> bool:
+        """Whether rows that ship are those of this recipe; the user may have another phase of that number."""
         try:
-            ours = _shipped_phase(self.phase.number)
-            return _row_recipes(ours, _shipped_phase) == _row_recipes(self.phase, load_phase)
+            ours = _with_included(_shipped_phase(self.phase.number), _shipped_phase)
         except FileNotFoundError:
             return False
+        wanted = _with_included(self.phase, load_phase)
+        counts: Counter[str] = Counter()
+        for phase in wanted.values():
+            counts.update(phase.rows.groups)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return _row_recipes(ours) == _row_recipes(wanted) and manifest.get("groups") == dict(counts)
 
     def _rows_inputs(self) -> dict[str, Any]:
-        recipes = _row_recipes(self.phase, load_phase)
+        recipes = _row_recipes(_with_included(self.phase, load_phase))
         return {"recipe": value_hash(recipes), **{tool: version(tool) for tool in TOOLS}}
 
     def _found(self, reason: str, inputs: dict[str, Any], folder: Path) -> StageRecord:
@@ -341,10 +347,17 @@ def _free() -> None:
         mx.clear_cache()
 
 
-def _row_recipes(phase: Phase, read: Callable[[int], Phase]) -> list[Any]:
-    """What the rows of a phase are made by, with those of the phases that it includes."""
-    recipe = phase.model_dump(mode="json", include={"rows", "builtins"})
-    return [recipe, *(_row_recipes(read(number), read) for number in phase.rows.include)]
+def _with_included(phase: Phase, read: Callable[[int], Phase]) -> dict[int, Phase]:
+    """The phases that a phase has rows of, itself too, each once."""
+    found = {phase.number: phase}
+    for number in phase.rows.include:
+        if number not in found:
+            found |= _with_included(read(number), read) | found
+    return found
+
+
+def _row_recipes(phases: dict[int, Phase]) -> list[Any]:
+    return [phase.model_dump(mode="json", include={"rows", "builtins"}) for _, phase in sorted(phases.items())]
 
 
 def _shipped_phase(number: int) -> Phase:

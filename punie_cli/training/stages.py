@@ -173,7 +173,9 @@ def up_to(through: StageName, present: Iterable[StageName]) -> tuple[StageName, 
     """The stages to do, in order. Raises UsageError where `through` is one that the phase does not have."""
     present = tuple(present)
     if through not in present:
+        named = {"fuse": "fuse.mode=touched", "quantize": "quantize.bits=5", "eval": "eval.suite=foundation"}
         raise UsageError(
-            f"the phase has no [{through}] section; it goes through {present[-1]}", f"--through {present[-1]}"
+            f"the phase has no [{through}] section; it goes through {present[-1]}",
+            f"--through {present[-1]}, or --set {named[through]}",
         )
     return present[: present.index(through) + 1]
