@@ -20,6 +20,7 @@ from punie_cli.evaluation.effects import Effects, effects, named, not_done, same
 from punie_cli.evaluation.probe import Known, LeftOut, ProbeResult, probe, probe_score
 from punie_cli.evaluation.score import Part
 from punie_cli.models.load import load
+from punie_cli.rows.generate import generate
 from punie_cli.rows.row import Row, Setting
 from tests.command_line import program as code
 from tests.fake import QueueEngine
@@ -145,6 +146,17 @@ def test_rows_that_cannot_be_played_are_left_out(live: tuple[Any, Any]) -> None:
         LeftOut(stale.id, "its programs print something else today"),
     )
     assert (result.n, result.share, result.interval) == (0, 0.0, (0.0, 1.0))
+
+
+async def test_generated_rows_pass_with_their_own_replies_and_fail_with_another_answer(live: tuple[Any, Any]) -> None:
+    renderer = Renderer(CORE, live[1])
+    known: Known = {}
+    for made in await generate({"check": 1, "write": 1, "failure": 1, "flow": 1}, 9, []):
+        for end in (made.messages[-1], answer("Line 3 of other.py was not read.")):
+            messages = [*made.messages[:-1], end]
+            replies = [renderer.dialect.to_chat(message)["content"] for message in messages if message.from_model]
+            result = await probe(QueueEngine(replies), renderer, [made], known=known)
+            assert ((result.n, result.passed), end) == ((1, end is made.messages[-1]), end)
 
 
 def test_own_effects_are_kept_for_the_next_checkpoint(live: tuple[Any, Any]) -> None:
