@@ -367,6 +367,8 @@ def data_build(app: App, phase: int) -> None:
         view.idle()
     sides = ", ".join(f"{count} {side}" for side, count in made.sides.items())
     click.echo(f"{made.folder}: {sides}; data {made.data_hash[:12]}")
+    click.echo("rows: " + ", ".join(f"{group} {count}" for group, count in made.groups.items()))
+    click.echo("shares: " + ", ".join(f"{kind} {share:.1%}" for kind, share in made.shares.items()))
 
 
 @_examples("punie data check --phase 23", "punie data check rows.jsonl --no-run", "punie data check a.jsonl --json")

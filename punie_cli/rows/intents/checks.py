@@ -67,7 +67,7 @@ def told_count(output: Message, path: str) -> str:
     return f"There {'is' if number == 1 else 'are'} {count(number, 'type error')} in {path}."
 
 
-@intent("check typecheck-simple", 3)
+@intent("check typecheck-simple", 2)
 def check_path(project: Project, rng: Voice) -> Script:
     path = target(project, rng)
     path = project.package if path == "." else path
@@ -303,7 +303,7 @@ def has_warnings(project: Project, rng: Voice) -> Script:
     yield answer(f"ty has {count(number, 'warning')} for {path}.")
 
 
-@intent("failure", 1.2, missing=("ty",))
+@intent("failure", 1.7, missing=("ty",))
 def check_tool_failed(project: Project, rng: Voice) -> Script:
     """The answer must say that ty did not run, and never "no errors"."""
     path = rng.choice([folder(project, rng), module(project, rng)])

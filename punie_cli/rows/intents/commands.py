@@ -14,7 +14,7 @@ def _folders(project: Project) -> list[str]:
     return sorted({path.rsplit("/", 1)[0] for path in project.files if "/" in path})
 
 
-@intent("command", 2.4)
+@intent("command", 1.8)
 def list_folder(project: Project, rng: Voice) -> Script:
     folder = rng.choice([*_folders(project), project.package])
     yield ask(
@@ -33,7 +33,7 @@ def list_folder(project: Project, rng: Voice) -> Script:
     yield answer(f"{folder} has {listed(result.text.split())}.")
 
 
-@intent("command", 1)
+@intent("command", 0.7)
 def list_root(project: Project, rng: Voice) -> Script:
     yield ask(
         rng,
@@ -50,7 +50,7 @@ def list_root(project: Project, rng: Voice) -> Script:
     yield answer(f"The project has {listed(result.text.split())}.")
 
 
-@intent("command", 2.2)
+@intent("command", 1.5)
 def find_definition(project: Project, rng: Voice) -> Script:
     if not project.functions:
         raise Unsuitable
@@ -74,7 +74,7 @@ def find_definition(project: Project, rng: Voice) -> Script:
     yield answer(f"{name} is defined in {match[1]} on line {match[2]}.")
 
 
-@intent("command", 1)
+@intent("command", 0.7)
 def find_class(project: Project, rng: Voice) -> Script:
     name = rng.choice([e.name for e in project.entities.values()])
     yield ask(
@@ -171,7 +171,7 @@ def count_in_folder(project: Project, rng: Voice) -> Script:
     yield answer(f"{folder} has {number} {'entry' if number == 1 else 'entries'}.")
 
 
-@intent("command", 1.4)
+@intent("command", 1)
 def run_script(project: Project, rng: Voice) -> Script:
     scripts = [p for p, text in project.files.items() if p.endswith(".py") and text.startswith(("print(", "raise "))]
     if not scripts:

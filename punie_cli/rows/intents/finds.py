@@ -28,7 +28,7 @@ def check_base_name(project: Project, rng: Voice) -> Script:
     yield answer(findings(result, path))
 
 
-@intent("find", 1, alone=True)
+@intent("find", 1.4, alone=True)
 def count_base_name(project: Project, rng: Voice) -> Script:
     path = module(project, rng)
     base = base_name(project, rng, path)
@@ -48,7 +48,7 @@ def lint_base_name(project: Project, rng: Voice) -> Script:
     yield answer(lint_findings(result, path))
 
 
-@intent("find", 0.8, alone=True)
+@intent("find", 1.3, alone=True)
 def count_lint_base_name(project: Project, rng: Voice) -> Script:
     path = styled(project, rng)
     base = base_name(project, rng, path)

@@ -17,7 +17,7 @@ def _function(project: Project, rng: Voice) -> str:
     return rng.choice(sorted(project.functions))
 
 
-@intent("flow command", 1.2, alone=True)
+@intent("flow command", 1, alone=True)
 def show_function(project: Project, rng: Voice) -> Script:
     """Find the file, then show the function alone."""
     name = _function(project, rng)
@@ -97,7 +97,7 @@ def check_and_lint(project: Project, rng: Voice) -> Script:
         yield answer(f"What ty and ruff say about {path}:\n\n{OUTPUT_LINE}")
 
 
-@intent("flow", 1.6)
+@intent("flow", 2)
 def count_both(project: Project, rng: Voice) -> Script:
     path = rng.choice([folder(project, rng), module(project, rng)])
     yield ask(
@@ -145,7 +145,7 @@ def all_checks(project: Project, rng: Voice) -> Script:
         yield answer(f"Not all is clean:\n\n{OUTPUT_LINE}")
 
 
-@intent("flow", 1.6)
+@intent("flow", 2.2)
 def write_then_check(project: Project, rng: Voice) -> Script:
     """A new module is checked as soon as it is written."""
     new = f"{project.package}/{names.module(rng)}.py"
@@ -203,7 +203,7 @@ def write_then_run(project: Project, rng: Voice) -> Script:
         yield answer(f"Created {path}. It printed:\n\n{OUTPUT_LINE}")
 
 
-@intent("flow", 1.5)
+@intent("flow", 2)
 def worst_file(project: Project, rng: Voice) -> Script:
     path = folder(project, rng)
     tool, items, thing = rng.choice([("typecheck", "errors", "type errors"), ("lint", "findings", "lint findings")])
@@ -260,7 +260,7 @@ def lines_with_errors(project: Project, rng: Voice) -> Script:
         yield answer(f"Lines of {path} with type errors:\n\n{OUTPUT_LINE}")
 
 
-@intent("flow", 0.9, alone=True)
+@intent("flow", 1.2, alone=True)
 def untested_modules(project: Project, rng: Voice) -> Script:
     """Two listings, compared."""
     if not project.tests:

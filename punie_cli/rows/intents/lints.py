@@ -60,7 +60,7 @@ def _some(project: Project, rng: Voice) -> str:
     return folder(project, rng) if rng.random() < 0.4 else styled(project, rng)
 
 
-@intent("lint", 2.6)
+@intent("lint", 2.3)
 def lint_path(project: Project, rng: Voice) -> Script:
     path = _some(project, rng)
     yield ask(rng, LINT, path=path)
@@ -282,7 +282,7 @@ def lint_one_code(project: Project, rng: Voice) -> Script:
         yield answer(f"No, there are no {code} findings in {path}.")
 
 
-@intent("failure", 1.2, missing=("ruff",))
+@intent("failure", 1.7, missing=("ruff",))
 def lint_tool_failed(project: Project, rng: Voice) -> Script:
     """The answer must say that ruff did not run."""
     path = _some(project, rng)

@@ -44,7 +44,7 @@ def _some(project: Project, rng: Voice) -> str:
     return rng.choice(["tests", "tests/"]) if rng.random() < 0.25 else tested(project, rng)
 
 
-@intent("test", 2.4)
+@intent("test", 2.8)
 def test_path(project: Project, rng: Voice) -> Script:
     path = _some(project, rng)
     yield ask(rng, TEST, path=path)
@@ -238,17 +238,16 @@ def test_one(project: Project, rng: Voice) -> Script:
         file=path,
         name=name,
     )
-    result = yield program(f'print(test("{path}::{name}"))')
-    first = result.text.partition("\n")[0]
+    result = yield program(f'result = test("{path}::{name}")\nprint(result.success)')
     if refused(result):
         yield answer(f"Running {name} was refused, so I do not know whether it passes.")
-    elif "failed" in first or "error" in first:
-        yield answer(f"{name} fails:\n\n{OUTPUT_LINE}")
-    else:
+    elif result.text.strip() == "True":
         yield answer(f"{name} passes.")
+    else:
+        yield answer(f"{name} fails.")
 
 
-@intent("failure", 1.1, missing=("pytest",))
+@intent("failure", 1.7, missing=("pytest",))
 def test_tool_failed(project: Project, rng: Voice) -> Script:
     """The answer must say that pytest did not run."""
     path = _some(project, rng)

@@ -189,7 +189,7 @@ def remove_key(project: Project, rng: Voice) -> Script:
     yield answer(told(result, path, f"Removed {key} from {path}."))
 
 
-@intent("write", 0.9)
+@intent("write", 2)
 def is_new(project: Project, rng: Voice) -> Script:
     """Whether a write made the file: a field of its result."""
     new = rng.random() < 0.5
