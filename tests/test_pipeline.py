@@ -21,6 +21,7 @@ from punie_cli.settings import Settings
 from punie_cli.training.phase import phase_path
 from punie_cli.training.pipeline import run_pipeline
 from punie_cli.training.reports import Finished, Plan
+from punie_cli.training.run import train
 from punie_cli.training.stages import STAGES, StageDone, StageProgress, StageSkipped, StageStarted
 from punie_cli.training.summary import Comparison, Summary
 from tests.tiny import make_tiny_model
@@ -214,6 +215,18 @@ def test_a_pipeline_goes_on_wherever_it_was_killed(write: Callable[..., None]) -
     assert told[3:] == ["quantize skipped: unchanged", "eval: not done yet"]
     assert (done.run, [path.name for path in begun.parent.iterdir()]) == (str(begun), ["90-001"])
     assert not list((data_dir() / "models").glob(".*.part"))
+
+
+def test_what_was_trained_before_is_taken(write: Callable[..., None]) -> None:
+    go([], "rows")
+    train(phase=90, out=data_dir() / "adapters" / "elsewhere")
+    plans: list[Any] = []
+    done = run_pipeline(phase=90, through="train", report=lambda e: plans.append(e) if isinstance(e, Plan) else None)
+    assert isinstance(done, Summary)
+    assert (plans, done.run) == ([], str(data_dir() / "runs" / "90-001"))
+    for file in ("adapters.safetensors", "adapter_config.json"):
+        folders = [data_dir() / "adapters" / name for name in ("elsewhere", "phase-90")]
+        assert len({(folder / file).read_bytes() for folder in folders}) == 1
 
 
 def test_ctrl_c_says_how_to_go_on(write: Callable[..., None]) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import gc
 import json
 import sys
-import tomllib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from punie_cli.agent.open import Connect, choose
-from punie_cli.agent.prompt import PromptCore, dialect_for
-from punie_cli.builtins.registry import Registry
 from punie_cli.errors import PunieError, UsageError
 from punie_cli.evaluation import suites
 from punie_cli.evaluation.measure import Tried, measure
 from punie_cli.models import store
 from punie_cli.models.building import PullStep, building, locked, require_disk, store_folder, write_json
 from punie_cli.models.files import check_complete, weight_hash
-from punie_cli.paths import data_dir, shipped
-from punie_cli.rows.build import TOOLS, build, built_folder, find_rows, read_split
+from punie_cli.paths import data_dir
+from punie_cli.rows.build import build, built_folder, find_rows, read_split
 from punie_cli.rows.row import data_hash
 from punie_cli.settings import Settings
 from punie_cli.training import fuse as fusing
+from punie_cli.training.adapter import publish
 from punie_cli.training.equivalence import check
 from punie_cli.training.fingerprints import (
     adapter_hash,
@@ -34,14 +31,13 @@ from punie_cli.training.fingerprints import (
     model_hash,
     rows_hash,
     suite_hash,
-    value_hash,
     versions,
 )
-from punie_cli.training.folder import unfinished
-from punie_cli.training.phase import Phase, load_phase, make_phase
+from punie_cli.training.folder import runs_dir, unfinished
+from punie_cli.training.inputs import fits, rows_inputs, run_inputs, training_inputs
+from punie_cli.training.phase import Phase
 from punie_cli.training.process import keep_report
 from punie_cli.training.quantize import quantize
-from punie_cli.training.reports import Plan
 from punie_cli.training.results import append, result_of
 from punie_cli.training.run import train
 from punie_cli.training.stages import (
@@ -122,11 +118,11 @@ class Pipeline:
 
     def _rows(self) -> StageRecord:
         """Rows that are there are used; they are built where there are none, or the recipe of punie's own changed."""
-        own, inputs = built_folder(self.phase), self._rows_inputs()
+        own, inputs = built_folder(self.phase), rows_inputs(self.phase)
         kept = self.ledger.record("rows")
         if not (own / "manifest.json").is_file():
             ready = find_rows(self.phase)
-            if (ready / "manifest.json").is_file() and self._as_shipped(ready):
+            if (ready / "manifest.json").is_file() and fits(self.phase, ready):
                 return self._found("they are there", inputs, ready)
         elif kept is None or rows_hash(str(own)) != kept.output.hash:
             if kept is not None and kept.output.path == str(own) and kept.inputs != plain(inputs):
@@ -136,23 +132,6 @@ class Pipeline:
                 )
             return self._found("built by hand", inputs, own)
         return run_stage(self.ledger, "rows", inputs, self._build, rows_hash, self.report)
-
-    def _as_shipped(self, folder: Path) -> bool:
-        """Whether rows that ship are those of this recipe; the user may have another phase of that number."""
-        try:
-            ours = _with_included(_shipped_phase(self.phase.number), _shipped_phase)
-        except FileNotFoundError:
-            return False
-        wanted = _with_included(self.phase, load_phase)
-        counts: Counter[str] = Counter()
-        for phase in wanted.values():
-            counts.update(phase.rows.groups)
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return _row_recipes(ours) == _row_recipes(wanted) and manifest.get("groups") == dict(counts)
-
-    def _rows_inputs(self) -> dict[str, Any]:
-        recipes = _row_recipes(_with_included(self.phase, load_phase))
-        return {"recipe": value_hash(recipes), **{tool: version(tool) for tool in TOOLS}}
 
     def _found(self, reason: str, inputs: dict[str, Any], folder: Path) -> StageRecord:
         self.report(StageSkipped("rows", reason, str(folder)))
@@ -171,42 +150,26 @@ class Pipeline:
     # train
 
     def _train(self) -> StageRecord:
-        inputs = self._train_inputs()
+        inputs = training_inputs(self.phase, Path(self.done["rows"].output.path), self.base_folder)
         return run_stage(self.ledger, "train", inputs, lambda: self._trained(plain(inputs)), adapter_hash, self.report)
 
-    def _train_inputs(self) -> dict[str, Any]:
-        from punie_cli.models.load import load_tokenizer
-
-        split = read_split(Path(self.done["rows"].output.path))
-        core = PromptCore.build(Registry(self.phase.builtins), dialect_for(load_tokenizer(self.base_folder)))
-        return {
-            "recipe": self.phase.training_hash,
-            "rows": data_hash([*split.train, *split.valid]),
-            "prompt": core.hash,
-            "base": weight_hash(self.base_folder),
-            "versions": versions(),
-        }
-
     def _trained(self, inputs: dict[str, Any]) -> Output:
-        """Train, go on with the run that a stop or a kill has left, or take the result of one that had just ended."""
-        begun = self.ledger.read("training")
-        same = begun is not None and begun.get("inputs") == inputs
-        run = Path(begun["run"]) if begun and same else None
-        if run is None or not (run / "done.json").is_file():
-
-            def note(event: Any) -> None:
-                if isinstance(event, Plan):
-                    self.ledger.write("training", {"inputs": inputs, "run": str(event.run)})
-                self.report(event)
-
+        """Train, go on with the run that a stop or a kill has left, or take the adapter of one that has ended."""
+        runs = [run for run in sorted(runs_dir().glob(f"{self.phase.number}-*")) if run_inputs(run) == inputs]
+        ended = [run for run in runs if (run / "done.json").is_file() and (run / "adapter").is_dir()]
+        if ended:
+            run = ended[-1]
+            with locked(self._adapter):
+                publish(run / "adapter", self._adapter)
+        else:
             finished = train(
                 phase=self.phase.number,
-                resume=run is not None and _last_unfinished(self.phase.number) == run,
+                resume=bool(runs) and _last_unfinished(self.phase.number) == runs[-1],
                 out=self._adapter,
                 model=self.base,
                 sets=self.sets,
                 force=self.force,
-                report=note,
+                report=self.report,
             )
             run = finished.run
         record = json.loads((self._adapter / "punie.json").read_text(encoding="utf-8"))
@@ -345,24 +308,6 @@ def _free() -> None:
         import mlx.core as mx
 
         mx.clear_cache()
-
-
-def _with_included(phase: Phase, read: Callable[[int], Phase]) -> dict[int, Phase]:
-    """The phases that a phase has rows of, itself too, each once."""
-    found = {phase.number: phase}
-    for number in phase.rows.include:
-        if number not in found:
-            found |= _with_included(read(number), read) | found
-    return found
-
-
-def _row_recipes(phases: dict[int, Phase]) -> list[Any]:
-    return [phase.model_dump(mode="json", include={"rows", "builtins"}) for _, phase in sorted(phases.items())]
-
-
-def _shipped_phase(number: int) -> Phase:
-    path = shipped("phases", f"{number}.toml")
-    return make_phase(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
 
 
 def _last_unfinished(phase: int) -> Path | None:
