@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def free_ports(number: int) -> list[int]:
 
 
 @contextmanager
-def two_hosts(home: Path, base: Path, *sets: str) -> Generator[list[subprocess.Popen[str]]]:
+def two_hosts(home: Path, base: Path, *sets: str, more: Sequence[str] = ()) -> Generator[list[subprocess.Popen[str]]]:
     """Both watches of a run over loopback, started by the environment as MLX's launcher would."""
     first, second, meeting = free_ports(3)
     hostfile = home / "hosts.json"
@@ -62,7 +62,7 @@ def two_hosts(home: Path, base: Path, *sets: str) -> Generator[list[subprocess.P
         }
         started.append(
             subprocess.Popen(
-                [*command, "--worker", "ring"],
+                [*command, *more, "--worker", "ring"],
                 env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
         )  # fmt: skip
@@ -83,6 +83,16 @@ def write_both(home: Path) -> None:
 def test_two_hosts_make_the_steps_of_one(base: Path, punie_home: Path, tmp_path: Path, monkeypatch: Any) -> None:
     write_both(punie_home)
     with two_hosts(punie_home, base) as (first, second):
+        assert first.stderr is not None
+        for line in first.stderr:
+            if line.startswith("step 6 of 20"):
+                # One host hears it, and all stop at the same step.
+                first.send_signal(signal.SIGINT)
+                break
+        first.communicate()
+        _, err = second.communicate()
+        assert (first.returncode, second.returncode) == (130, 130), err
+    with two_hosts(punie_home, base, more=["--resume"]) as (first, second):
         (out, err), (other_out, other_err) = first.communicate(), second.communicate()
         assert (first.returncode, second.returncode) == (0, 0), err + other_err
     assert (other_out, other_err) == ("", "")
@@ -95,7 +105,7 @@ def test_two_hosts_make_the_steps_of_one(base: Path, punie_home: Path, tmp_path:
     for kind, key in (("step", "loss"), ("step", "rows"), ("validated", "loss")):
         ours, theirs = ([line[key] for line in records(folder, kind)] for folder in (both, alone))
         assert ours == pytest.approx(theirs, abs=1e-5)
-    assert len(records(both, "step")) == 20
+    assert [line["step"] for line in records(both, "step")] == list(range(1, 21))
 
 
 @pytest.mark.parametrize("whom", ["watch", "trainer"])

@@ -130,10 +130,12 @@ def test_another_recipe_ends_a_resume(tiny: dict[str, Any]) -> None:
     with pytest.raises(InterruptedByUser):
         run.train(**tiny, report=interrupt_at(1))
     with pytest.raises(UsageError) as caught:
-        run.train(phase=23, model=tiny["model"], sets=(*SETS, "lora.rank=8"), resume=True)
+        run.train(phase=23, sets=("lora.rank=8",), resume=True)
     assert caught.value.message == (
         "23-001 goes on by the recipe that it began with; --set and --model would change it"
     )
+    # The same settings again change nothing.
+    assert run.train(phase=23, model=tiny["model"], sets=("lora.rank=4",), resume=True).run == folder()
 
 
 def test_other_threads_end_a_resume_unless_forced(tiny: dict[str, Any]) -> None:

@@ -55,7 +55,9 @@ class Group:
 
     def sum(self, values: list[float], tree: Any) -> tuple[list[float], Any]:
         """Numbers and a tree of arrays, each summed over all hosts, in one exchange; float32."""
-        arrays: Any = tree_flatten(tree)
+        pairs: Any = tree_flatten(tree)
+        # A state that was read from a file comes in another order than one that was made.
+        arrays = sorted(pairs, key=lambda pair: pair[0])
         flat = mx.concatenate([mx.array(values, mx.float32), *(a.astype(mx.float32).reshape(-1) for _, a in arrays)])
         with self._exchange():
             summed = mx.distributed.all_sum(flat, group=self._group)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from punie_cli.errors import MissingError, PunieError, UsageError
+from punie_cli.errors import InterruptedByUser, MissingError, PunieError, UsageError
 from punie_cli.training.watch import LAUNCHER, WATCH, Meeting
 
 BACKENDS = ("ring", "mpi", "jaccl", "jaccl-ring", "nccl")
@@ -100,6 +100,8 @@ def _wait(process: subprocess.Popen, line: "_Line") -> int:
         line.listen(0.2)
     # mlx.launch itself exits with 0 when workers have failed.
     line.listen(0.2)
+    if line.aborted:
+        raise InterruptedByUser("interrupted; the hosts were ended", "punie train --resume with the same --hosts")
     if line.code is None:
         raise PunieError(
             f"the first host did not say how it ended; mlx.launch ended with {process.returncode}",
@@ -116,6 +118,7 @@ class _Line:
         self._socket: socket.socket | None = None
         self._rest = b""
         self.code: int | None = None
+        self.aborted = False
 
     def __enter__(self) -> "_Line":
         return self
@@ -150,7 +153,9 @@ class _Line:
             if len(asked) == 1 and self._socket is not None:
                 self._socket.sendall(b'{"stop": true}\n')
             else:
-                process.send_signal(signal.SIGINT)
+                # The launcher with its workers here and its connections to those elsewhere.
+                self.aborted = True
+                os.killpg(process.pid, signal.SIGTERM)
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -40,6 +40,19 @@ def resolve(number: int, sets: Sequence[str] = (), model: str | None = None) -> 
     path = phase_path(number)
     make_phase(content, str(path))
     sources = dict.fromkeys(_keys(content), path.name)
+    _change(content, sources, sets, model)
+    phase = make_phase(content, "--set" if sets else str(path))
+    return Recipe(phase, tuple(Value(key, value, _source(sources, key)) for key, value in _values(phase)))
+
+
+def changed(phase: Phase, sets: Sequence[str], model: str | None) -> Phase:
+    """Another phase: this one with `KEY=VALUE` settings and another base on top. Raises as `resolve` does."""
+    content = phase.model_dump(mode="json")
+    _change(content, {}, sets, model)
+    return make_phase(content, "--set")
+
+
+def _change(content: dict[str, Any], sources: dict[str, str], sets: Sequence[str], model: str | None) -> None:
     for setting in sets:
         key, value = _parse(setting)
         _put(content, key, value)
@@ -52,8 +65,6 @@ def resolve(number: int, sets: Sequence[str] = (), model: str | None = None) -> 
     if model is not None:
         content["base"] = model
         sources["base"] = "--model"
-    phase = make_phase(content, "--set" if sets else str(path))
-    return Recipe(phase, tuple(Value(key, value, _source(sources, key)) for key, value in _values(phase)))
 
 
 def _parse(setting: str) -> tuple[str, Any]:

@@ -25,7 +25,7 @@ from punie_cli.training.folder import SAME, Metrics, held, machine, new_run, rea
 from punie_cli.training.phase import Phase, make_phase
 from punie_cli.training.plan import Data, context_tokens, read_data, steps_of
 from punie_cli.training.process import begun, watched
-from punie_cli.training.recipe import resolve
+from punie_cli.training.recipe import changed, resolve
 from punie_cli.training.reports import Finished, Plan, Preflight, Report, Saved, Stopped, Warned
 from punie_cli.training.signals import stop_signals
 from punie_cli.training.versions import git_state, versions
@@ -104,7 +104,7 @@ def _open(
     folder = unfinished(number)
     then = read_run(folder)
     phase = make_phase(then["recipe"], str(folder / "run.json"))
-    if (sets or model) and resolve(number, sets, model).phase.training_hash != phase.training_hash:
+    if changed(phase, sets, model).training_hash != phase.training_hash:
         raise UsageError(
             f"{folder.name} goes on by the recipe that it began with; --set and --model would change it",
             f"punie train --phase {number} --resume",
@@ -208,9 +208,8 @@ def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
     for event in _steps(run, model, tokenizer, core, data, steps, last, stop):
         tell(event)
         if isinstance(event, Stopped) and event.reason == "asked":
-            raise InterruptedByUser(
-                f"stopped after step {event.step} of {steps}; everything is kept in {run.folder}", run.hint
-            )
+            kept = f"everything is kept in {run.folder}" if run.writes else "host 0 keeps everything"
+            raise InterruptedByUser(f"stopped after step {event.step} of {steps}; {kept}", run.hint)
     if not run.writes:
         return Finished(run.out, steps, 0.0, 0.0, run.folder)
     finished = _finish(run, data, identity, steps, adapter_config(phase, len(model.layers)))

@@ -79,7 +79,12 @@ def supervise(arguments: Sequence[str]) -> int:
 
     Raises PunieError that says which host was lost, and the last whole checkpoint.
     """
-    return asyncio.run(_Watch(Meeting.read(), rank()).run([sys.executable, "-m", "punie_cli", *arguments]))
+    watch = _Watch(Meeting.read(), rank())
+    try:
+        return asyncio.run(watch.run([sys.executable, "-m", "punie_cli", *arguments]))
+    finally:
+        # MLX's launcher ends the other hosts when one has ended: this one has, with a code of its own.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @dataclass
