@@ -17,7 +17,8 @@ from punie_cli.training.reports import (
 )
 
 _BARS = "▁▂▃▄▅▆▇█"
-_CURVE = 24
+# A whole line fits in 80 columns.
+_CURVE = 12
 # Elsewhere than on a terminal so many steps are told, in even distance, besides the first and the last.
 _LINES = 50
 
@@ -52,9 +53,8 @@ class Course:
         """A step on a terminal's one changing line."""
         self._losses.append(step.loss)
         return (
-            f"step {step.step} of {step.steps}  loss {step.loss:.3f} {sparkline(self._losses)}  "
-            f"{1 / step.seconds:.2f} steps/s, {step.tokens_per_s:.0f} tokens/s, {step.peak_gb:.1f} GB, "
-            f"{duration(step.seconds_left)} left"
+            f"step {step.step}/{step.steps} loss {step.loss:.3f} {sparkline(self._losses)} {1 / step.seconds:.2f} it/s "
+            f"{step.tokens_per_s:.0f} tok/s {step.peak_gb:.1f} GB {duration(step.seconds_left)} left"
         )
 
     def tells(self, step: Step) -> bool:
