@@ -14,7 +14,7 @@ import pytest
 from punie_cli.agent.messages import user
 from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
-from punie_cli.errors import BusyError, InterruptedByUser, MissingError, UsageError
+from punie_cli.errors import BusyError, InterruptedByUser, MissingError, PunieError, UsageError
 from punie_cli.models.load import load
 from punie_cli.paths import data_dir
 from punie_cli.progress import Course, duration, sparkline
@@ -116,6 +116,21 @@ def test_what_lies_behind_the_last_checkpoint_is_told_once(tiny: dict[str, Any])
         metrics.write('{"type": "step", "step": 4, "loss": 1.0}\n{"type": "step", "st')
     run.train(phase=23, resume=True)
     assert [line["step"] for line in records(folder(), "step")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_metrics_that_cannot_be_written_end_a_run(tiny: dict[str, Any]) -> None:
+    def full(event: Any) -> None:
+        if isinstance(event, Step) and event.step == 5:
+            metrics = folder() / "metrics.jsonl"
+            metrics.rename(metrics.with_suffix(".kept"))
+            metrics.mkdir()
+
+    with pytest.raises(PunieError) as caught:
+        run.train(**tiny, report=full)
+    assert caught.value.message == (
+        f"{folder() / 'metrics.jsonl'} could not be written: Is a directory; "
+        f"the last whole checkpoint is {folder() / 'checkpoints' / '000003'}"
+    )
 
 
 def test_changed_rows_end_a_resume(tiny: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from punie_cli.errors import PunieError
 from punie_cli.models.building import building, write_json
 from punie_cli.training.phase import Phase
 
@@ -30,7 +31,12 @@ def write_adapter(folder: Path, weights: Path, config: dict[str, Any], record: d
             name: value.astype(mx.float16) if name.endswith(("lora_a", "lora_b")) else value
             for name, value in arrays.items()
         }
-        mx.save_safetensors(str(part / "adapters.safetensors"), kept, {"format": "mlx"})
+        try:
+            mx.save_safetensors(str(part / "adapters.safetensors"), kept, {"format": "mlx"})
+        except RuntimeError as problem:
+            raise PunieError(
+                f"the adapter could not be written: {problem}", "make room on the disk, then train with --resume"
+            ) from problem
         write_json(part / "adapter_config.json", config)
         write_json(part / "punie.json", record)
     return folder

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from punie_cli.errors import BusyError, MissingError, UsageError
+from punie_cli.errors import BusyError, MissingError, PunieError, UsageError
 from punie_cli.paths import data_dir
 from punie_cli.training.reports import Report, as_record
 
@@ -94,7 +94,7 @@ def require_same(folder: Path, then: dict[str, Any], now: dict[str, Any], *, for
                 f"{folder.name} cannot go on: its {key} was {then.get(key)}, now it is {now[key]}",
                 f"punie train --phase {phase}",
             )
-    other = {key: (was, now["numbers"].get(key)) for key, was in then["numbers"].items()}
+    other = {key: (was, now["numbers"].get(key)) for key, was in then.get("numbers", {}).items()}
     found = [f"{key} was {was}, now it is {is_}" for key, (was, is_) in other.items() if was != is_]
     if found and not force:
         same = f"punie train --phase {phase} --resume"
@@ -122,9 +122,17 @@ class Metrics:
         part.replace(self._path)
 
     def write(self, report: Report) -> None:
-        """Append a report."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(as_record(report)) + "\n")
+        """Append a report. Raises PunieError when it cannot be written, as on a full disk."""
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(as_record(report)) + "\n")
+        except OSError as problem:
+            saved = sorted(p for p in self._path.with_name("checkpoints").glob("[0-9]*"))
+            kept = f"the last whole checkpoint is {saved[-1]}" if saved else "there is no checkpoint yet"
+            raise PunieError(
+                f"{self._path} could not be written: {problem.strerror}; {kept}",
+                "make room on the disk, then train with --resume",
+            ) from problem
 
 
 def _before(line: str, step: int) -> bool:
