@@ -22,6 +22,8 @@ from punie_cli.rows.row import dump_rows
 from punie_cli.training import run
 from punie_cli.training.batches import encode
 from punie_cli.training.phase import known_phases, load_phase
+from punie_cli.training.plan import read_data
+from punie_cli.training.prefix import whole_row_loss
 from punie_cli.training.recipe import resolve
 from punie_cli.training.reports import Plan, Step, Warned
 from tests.command_line import punie
@@ -92,6 +94,16 @@ def test_a_run_makes_an_adapter_with_its_core(tiny: dict[str, Any], base: Path) 
     known = json.loads((folder() / "run.json").read_text())
     assert known["numbers"].keys() == {"backend", "mlx", "hosts", "blas", "threads", "branch"}
     assert known["git"] is None or re.fullmatch("[0-9a-f]{40}", known["git"]["commit"])
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "full"])
+def test_what_each_method_makes_is_what_was_validated(method: str, tiny: dict[str, Any], base: Path) -> None:
+    finished = run.train(phase=23, model=tiny["model"], sets=(*SETS, f"train.method={method}", "train.steps=3"))
+    model, tokenizer, _ = load(base, finished.adapter)
+    data = read_data(resolve(23, SETS, tiny["model"]).phase, tokenizer)
+    losses = [whole_row_loss(model, data.renderer.core_tokens, e).item() for e in data.validation]
+    # LoRA factors are kept as float16.
+    assert sum(losses) / data.valid_stats.trained == pytest.approx(finished.loss, abs=1e-3)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
