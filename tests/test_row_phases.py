@@ -10,6 +10,7 @@ from punie_cli.builtins.registry import Registry
 from punie_cli.evaluation.suites import load
 from punie_cli.paths import shipped
 from punie_cli.rows.build import held_out, read_split
+from punie_cli.rows.generate import generate
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.replay import open_setting, replay
 from punie_cli.rows.row import Row, Setting, dump_rows, normalise
@@ -129,6 +130,15 @@ def test_programs_compile_and_rows_end_with_an_answer(number: int) -> None:
             assert (message.role == "program") == (roles[i + 1 : i + 2] == ["output"])
             if message.role == "program":
                 compile_program(message.text)
+
+
+async def test_the_recipe_gives_the_shipped_rows() -> None:
+    phase = load_phase(23)
+    wanted = {group: n for group, n in phase.rows.groups.items() if group.startswith("typecheck-") and n == 10}
+    made = await generate(wanted, phase.rows.seed, held_out(), taken=shipped_rows(22))
+    # Outputs may differ under another ty; what is asked may not.
+    asked = {row.messages[0] for row in shipped_rows(23)}
+    assert {row.messages[0] for row in made} < asked
 
 
 def samples() -> list[Row]:
