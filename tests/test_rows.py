@@ -18,6 +18,7 @@ from punie_cli.rows.generate import generate
 from punie_cli.rows.projects import make_project
 from punie_cli.rows.row import Row, data_hash, dump_rows, normalise, read_rows
 from punie_cli.training.phase import Rows, load_phase
+from tests.command_line import punie
 
 SMALL = {"check": 5, "lint": 3, "find": 3, "read": 4, "command": 4, "write": 3, "failure": 3, "fix": 2, "direct": 5}
 
@@ -178,3 +179,18 @@ def test_phases_that_include_each_other_are_said(punie_home: Path, tmp_path: Pat
     with pytest.raises(UsageError) as caught:
         asyncio.run(build(load_phase(90), tmp_path))
     assert caught.value.message == "phases include each other: 90 → 91 → 90"
+
+
+def test_the_command_line_says_what_was_built(punie_home: Path) -> None:
+    own = punie_home / "data" / "phases"
+    own.mkdir(parents=True)
+    (own / "90.toml").write_text('number = 90\ntitle = "t"\n[rows.groups]\ndirect = 15\ntypecheck-direct = 5\n')
+    done = punie("data", "build", "--phase", "90")
+    folder = punie_home / "data" / "rows" / "90"
+    digest = json.loads((folder / "manifest.json").read_text())["data_hash"]
+    assert (done.code, done.stdout) == (
+        0,
+        f"{folder}: 16 train, 2 valid, 2 test; data {digest[:12]}\n"
+        "rows: direct 15, typecheck-direct 5\n"
+        "shares: direct 100.0%, answered 0.0%, fields 0.0%, failures 0.0%, fixes 0.0%, steps 0.0%\n",
+    )
