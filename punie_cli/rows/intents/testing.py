@@ -209,9 +209,7 @@ def explain_failure(project: Project, rng: Voice) -> Script:
         yield answer(_no(path))
         return
     lines = result.text.splitlines()[1:]
-    place, _, said = (
-        lines[0].partition(": assert ") if ": assert " in lines[0] else lines[0].partition(": AssertionError: assert ")
-    )
+    place, _, said = lines[0].replace(": AssertionError: assert ", ": assert ").partition(": assert ")
     left, by, right = said.partition(" == ") if " == " in said else said.partition(" is ")
     if len(lines) != 1 or not by:
         raise Unsuitable
