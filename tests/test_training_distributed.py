@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,19 @@ def free_ports(number: int) -> list[int]:
     for each in with_sockets:
         each.close()
     return ports
+
+
+def three_ports() -> int:
+    """The first of three free ports in a row: that of the watches, and two of the ring."""
+    for first in range(free_ports(1)[0] % 20000 + 20000, 60000, 3):
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + 3):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no three free ports")
 
 
 @contextmanager
@@ -147,8 +160,7 @@ def test_the_launcher_runs_both(base: Path, punie_home: Path, monkeypatch: pytes
     hosts.write_text(json.dumps([{"ssh": "127.0.0.1", "ips": ["127.0.0.1"]}] * 2))
     options = [option for setting in (*SETS, "train.steps=4") for option in ("--set", setting)]
     command = [sys.executable, "-m", "punie_cli", "train", "--phase", "23", "--model", str(base), *options]
-    # Three ports in a row: that of the watches, and two of the ring.
-    environment = os.environ | {"PUNIE_PORT": str(free_ports(1)[0] // 4 * 4)}
+    environment = os.environ | {"PUNIE_PORT": str(three_ports())}
     done = subprocess.run([*command, "--hosts", str(hosts)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{punie_home}/data/adapters/phase-23: step ")
@@ -212,7 +224,7 @@ def test_host_files_that_cannot_be_used(content: str, backend: str | None, messa
 def test_a_host_file_may_name_its_backend(tmp_path: Path) -> None:
     path = tmp_path / "hosts.json"
     path.write_text('{"backend": "jaccl", "hosts": [{"ssh": "a", "ips": ["10.0.0.1"]}, {"ssh": "b"}]}')
-    assert read_hosts(path) == Hosts(2, "jaccl", "10.0.0.1")
+    assert read_hosts(path) == Hosts(2, "jaccl", "a", "10.0.0.1")
 
 
 def test_a_worker_needs_a_launch() -> None:

@@ -32,10 +32,11 @@ _KEPT = ("PUNIE_HOME", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Hosts:
-    """An MLX host file: the backend that it names, if any, and where the first of its hosts is reached."""
+    """An MLX host file: the backend that it names, if any; name and address of the first host."""
 
     count: int
     backend: str | None
+    name: str
     first: str
 
 
@@ -59,7 +60,7 @@ def read_hosts(path: Path, backend: str | None = None) -> Hosts:
     without = [name for name, ips in zip(names, addresses, strict=True) if not ips]
     if (without and (chosen or "ring") == "ring") or not addresses[0]:
         raise UsageError(f"{path} gives no ips for {', '.join(without)}")
-    return Hosts(len(names), chosen, addresses[0][0])
+    return Hosts(len(names), chosen, names[0], addresses[0][0])
 
 
 def launch(path: Path, backend: str | None, arguments: Sequence[str]) -> int:
@@ -85,7 +86,20 @@ def launch(path: Path, backend: str | None, arguments: Sequence[str]) -> int:
     # A session of its own: Ctrl-C must not reach the launcher, which would end the workers at once.
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     with process, _Line(meeting) as line, line.stopping(process):
-        return _wait(process, line)
+        while process.poll() is None:
+            line.listen(0.2)
+        line.listen(0.2)
+    if line.aborted:
+        again = [word for word in arguments if word != "--resume"]
+        words = ["punie", *again, "--hosts", str(path), "--backend", chosen, "--resume"]
+        raise InterruptedByUser("interrupted; the hosts were ended", shlex.join(words))
+    # mlx.launch itself exits with 0 when workers have failed.
+    if line.code is None:
+        raise PunieError(
+            f"the first host did not say how it ended; mlx.launch ended with {process.returncode}",
+            f"ssh {hosts.name} punie doctor",
+        )
+    return line.code
 
 
 def _port() -> int:
@@ -93,21 +107,6 @@ def _port() -> int:
     if not text.isdecimal() or not 1024 <= int(text) < 65000:
         raise UsageError(f"PUNIE_PORT is {text!r}, not a number from 1024 to 64999")
     return int(text)
-
-
-def _wait(process: subprocess.Popen, line: "_Line") -> int:
-    while process.poll() is None:
-        line.listen(0.2)
-    # mlx.launch itself exits with 0 when workers have failed.
-    line.listen(0.2)
-    if line.aborted:
-        raise InterruptedByUser("interrupted; the hosts were ended", "punie train --resume with the same --hosts")
-    if line.code is None:
-        raise PunieError(
-            f"the first host did not say how it ended; mlx.launch ended with {process.returncode}",
-            f"ssh to the hosts and try there: {shlex.join(['punie', 'doctor'])}",
-        )
-    return line.code
 
 
 class _Line:
