@@ -36,7 +36,6 @@ from punie_cli.training.fingerprints import (
 from punie_cli.training.folder import runs_dir, unfinished
 from punie_cli.training.inputs import fits, rows_inputs, run_inputs, training_inputs
 from punie_cli.training.phase import Phase
-from punie_cli.training.process import keep_report
 from punie_cli.training.quantize import quantize
 from punie_cli.training.results import append, result_of
 from punie_cli.training.run import train
@@ -53,6 +52,7 @@ from punie_cli.training.stages import (
     up_to,
 )
 from punie_cli.training.summary import Summary, run_figures, summarize
+from punie_cli.training.watched import keep_report
 
 Report = Callable[[Any], None]
 

@@ -1,18 +1,13 @@
-"""The process that trains a run: told by `process.json` in its folder, started apart from the terminal, stopped.
-
-`process.json` is there while a training goes on; one that a kill has left names a process that is gone. `failed.json`
-says why the last training of a run failed.
-"""
+"""The process that trains a run: found by `process.json` in its folder, started apart from the terminal, stopped."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,73 +15,14 @@ from typing import Any
 
 import psutil
 
-from punie_cli.errors import InterruptedByUser, MissingError, PunieError
-from punie_cli.models.building import write_json
+from punie_cli.errors import MissingError
 from punie_cli.training.folder import runs_dir
-
-log = logging.getLogger(__name__)
 
 # Where a detached training writes what it says, until it has a run.
 LOG_VARIABLE = "PUNIE_TRAIN_LOG"
 _POLL_S = 0.1
 # psutil counts a start from the time of boot, which is adjusted now and then.
 _SAME_START_S = 2.0
-
-
-@contextmanager
-def watched(folder: Path) -> Generator[None]:
-    """Around a training, while its folder is held: keep who trains, at its end the report, and why it failed.
-
-    A run without `run.json` has not begun and leaves nothing. A training that was asked to stop did not fail.
-    """
-    process = folder / "process.json"
-    (folder / "failed.json").unlink(missing_ok=True)
-    write_json(process, {"pid": os.getpid(), "started": psutil.Process().create_time()})
-    try:
-        yield
-    except Exception as problem:
-        if (folder / "run.json").exists() and not isinstance(problem, InterruptedByUser):
-            # On a full disk there is no room for this either.
-            with suppress(OSError):
-                write_json(folder / "failed.json", _failure(problem))
-        raise
-    finally:
-        process.unlink(missing_ok=True)
-        keep_report(folder)
-
-
-def _failure(problem: Exception) -> dict[str, str | None]:
-    known = isinstance(problem, PunieError)
-    return {
-        "error": problem.message if known else f"{type(problem).__name__}: {problem}",
-        "hint": problem.hint if known else None,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def keep_report(folder: Path) -> None:
-    """Make `report.html` of a run; one that cannot be made must not fail a training that went well."""
-    from punie_cli.training.plots import write_page
-    from punie_cli.training.runs import read
-
-    if (folder / "run.json").exists():
-        try:
-            write_page(read(folder), folder / "report.html")
-        except Exception:
-            log.exception("no report of %s", folder)
-
-
-def begun(folder: Path) -> None:
-    """A run has its `run.json`: the log of a detached training moves in, as `train.log`, `train-2.log` and so on."""
-    said = Path(os.environ.pop(LOG_VARIABLE, ""))
-    if not said.is_file():
-        return
-    number, target = 1, folder / "train.log"
-    while target.exists():
-        number += 1
-        target = folder / f"train-{number}.log"
-    # What has the file open goes on writing to it.
-    said.rename(target)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -24,11 +24,11 @@ from punie_cli.training.adapter import adapter_config, publish, write_adapter
 from punie_cli.training.folder import SAME, Metrics, held, machine, new_run, read_run, require_same, unfinished
 from punie_cli.training.phase import Phase, make_phase
 from punie_cli.training.plan import Data, context_tokens, read_data, steps_of
-from punie_cli.training.process import begun, watched
 from punie_cli.training.recipe import changed, resolve
 from punie_cli.training.reports import Finished, Plan, Preflight, Report, Saved, Stopped, Warned
 from punie_cli.training.signals import stop_signals
 from punie_cli.training.versions import git_state, versions
+from punie_cli.training.watched import begun, watched
 
 Tell = Callable[[Report], None]
 
