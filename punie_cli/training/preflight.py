@@ -12,7 +12,7 @@ from mlx.utils import tree_map
 
 from punie_cli.errors import UsageError
 from punie_cli.training import checkpoint
-from punie_cli.training.batches import Example, micro_batches, padded_tokens
+from punie_cli.training.batches import Example, batches, micro_batches, padded_tokens
 from punie_cli.training.optimizer import make_optimizer
 from punie_cli.training.phase import Phase, Train
 from punie_cli.training.prefix import Batch, Core, shared_prefix_loss, whole_row_loss
@@ -73,7 +73,9 @@ def preflight(
     """
     limit = memory_limit() if limit is None else limit
     before = tree_map(lambda value: value, model.trainable_parameters())
-    longest = sorted(examples, key=lambda e: len(e.tokens))[-phase.train.batch * phase.train.accumulate :]
+    # The order is a function of the seed: this is the longest step that will come, not one of the longest rows.
+    ordered = batches(examples, phase.train.batch * phase.train.accumulate, steps, phase.train.seed)
+    longest = max(ordered, key=lambda rows: max(padded_tokens(batch) for batch in _batches(rows, phase.train)))
     largest = max(padded_tokens(b) for b in _batches(longest, phase.train)) + core.size
     optimizer = make_optimizer(phase.optimizer, 4)
     optimizer.init(model.trainable_parameters())
