@@ -62,9 +62,9 @@ _PHASES = """# Phases
 Made from the program and the data that ships with it by `python -m punie_cli.docs`; a test says when it is not current.
 
 A phase is a numbered recipe: where the rows come from, how a model is trained on them, and what follows. `punie train
---phase N` trains; `--through fuse|quantize|eval` goes on by itself ([Pipelines](pipeline.md)). `punie phases show N` has
-every value with its source, `punie phases diff A B` what differs. A file `phases/NN.toml` below punie's data is a phase
-of your own; with the number of a shipped one it takes its place.
+--phase N` trains; `--through fuse|quantize|eval` goes on by itself ([Pipelines](pipeline.md)). `punie phases show N`
+has every value with its source, `punie phases diff A B` what differs. A file `phases/NN.toml` below punie's data is a
+phase of your own; with the number of a shipped one it takes its place.
 """
 
 _RESULTS_HEAD = """| made | base | rows | steps | loss | training | size | bits per weight | suite | note | date |
