@@ -466,7 +466,7 @@ def data_stats(app: App, files: tuple[Path, ...], phase: int | None, no_tokens: 
 @click.argument("file", type=_FILE, required=False)
 @_rows_of
 @click.option("--row", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Which row.")
-@click.option("--mask", is_flag=True, help="Mark what is trained: in colour, or between ⟦ and ⟧ in a pipe.")
+@click.option("--mask", is_flag=True, help="Mark what is trained: in colour, or between ⟦ and ⟧ where there is none.")
 @click.option("--format", "form", type=_FORM, help="Show the row as it is written in this form.")
 @click.pass_obj
 def data_show(app: App, file: Path | None, phase: int | None, row: int, mask: bool, form: Any) -> None:

@@ -319,15 +319,16 @@ def print_listing(listing: Listing, form: Literal["table", "names", "json"], col
 
 
 def print_segments(segments: Iterable[Segment], *, mask: bool = False, color: Color = "auto") -> None:
-    """A rendered row on stdout; with `mask` what is trained stands out, in a pipe between ⟦ and ⟧."""
+    """A rendered row on stdout; with `mask` what is trained stands out, where there is no colour between ⟦ and ⟧."""
     console = _console(sys.stdout, color)
-    if console.is_terminal:
+    if console.color_system:
         for segment in segments:
             style = "" if not mask else "bold green" if segment.trained else "dim"
             console.print(Text(visible(segment.text), style=style), end="", soft_wrap=True)
     else:
         for segment in segments:
-            sys.stdout.write(f"⟦{segment.text}⟧" if mask and segment.trained else segment.text)
+            text = visible(segment.text) if console.is_terminal else segment.text
+            sys.stdout.write(f"⟦{text}⟧" if mask and segment.trained else text)
     sys.stdout.write("\n")
 
 

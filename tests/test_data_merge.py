@@ -252,8 +252,12 @@ def test_show_marks_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert ran.stderr == (
         f"{path}:2: {len(tokens)} tokens, {len(renderer.core_tokens)} of them the core; {sum(mask)} trained\n"
     )
-    colored = punie("--color", "always", "data", "show", str(path), "--mask")
-    assert "\x1b[1;32mYes.<|im_end|>\x1b[0m" in colored.stdout
+    colored = ("--color", "always", "data", "show", str(path), "--mask")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[1;32mYes.<|im_end|>\x1b[0m" in punie(*colored).stdout
+    monkeypatch.setenv("TERM", "dumb")
+    assert punie(*colored).stdout.endswith("<|im_start|>assistant\n⟦Yes.<|im_end|>⟧\n")
     form = punie("data", "show", str(path), "--format", "completion")
     assert form.stdout == '{"prompt": "one", "completion": "Yes."}\n'
     ran = punie("data", "show", str(path), "--row", "3")
