@@ -12,7 +12,8 @@ from punie_cli.agent.open import Connect, open_agent
 from punie_cli.approvals import Approver, Decision, Question
 from punie_cli.builtins.registry import Registry
 from punie_cli.errors import Exit, UsageError
-from punie_cli.render import View, error_text
+from punie_cli.event_text import error_text
+from punie_cli.render import View
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.session import Recorder
 from punie_cli.settings import Settings

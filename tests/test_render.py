@@ -8,7 +8,8 @@ import pytest
 
 from punie_cli.agent.dialects import Tags
 from punie_cli.agent.events import Answered, Called, Delta, Output, Program, Prompted
-from punie_cli.render import View, call_text, error_text, finished_blocks, folded, outcome_text
+from punie_cli.event_text import call_text, error_text, folded, outcome_text
+from punie_cli.render import View, finished_blocks
 
 
 @pytest.fixture
