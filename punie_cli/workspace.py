@@ -77,6 +77,13 @@ class Workspace:
             raise confine.missing(self.root, path)
         return relative
 
+    def resolve_python(self, path: str, suffixes: tuple[str, ...] = (".py", ".pyi")) -> str:
+        """`resolve` for a folder or a Python file. Raises ValueError for any other file."""
+        relative = self.resolve(path)
+        if not (self.root / relative).is_dir() and not relative.endswith(suffixes):
+            raise ValueError(f"{relative} is not a Python file")
+        return relative
+
     def resolve_new(self, path: str) -> str:
         """`resolve` for a path that will be written: it may be missing, but never part of .git or .punie."""
         relative = self.resolve(path, exists=False)

@@ -85,9 +85,7 @@ async def lint(
     there and ValueError for a file that is not Python. If ruff cannot run, `tool_error` says why and the findings
     cannot be read.
     """
-    relative = workspace.resolve(path)
-    if not (workspace.root / relative).is_dir() and not relative.endswith((".py", ".pyi")):
-        raise ValueError(f"{relative} is not a Python file")
+    relative = workspace.resolve_python(path)
     try:
         command = tool_command(workspace, "ruff")
     except FileNotFoundError as problem:

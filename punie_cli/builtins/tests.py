@@ -103,9 +103,7 @@ async def test(
     cannot run to its end, `tool_error` says why and the rest cannot be read.
     """
     name, mark, inside = path.partition("::")
-    relative = workspace.resolve(name)
-    if not (workspace.root / relative).is_dir() and not relative.endswith(".py"):
-        raise ValueError(f"{relative} is not a Python file")
+    relative = workspace.resolve_python(name, (".py",))
     python = pytest_python(workspace)
     if python is None:
         return did_not_run(INSTALL)

@@ -109,9 +109,7 @@ async def typecheck(
     ValueError for a file that is not Python. If ty cannot run, `tool_error` says why and the findings cannot
     be read.
     """
-    relative = workspace.resolve(path)
-    if not (workspace.root / relative).is_dir() and not relative.endswith((".py", ".pyi")):
-        raise ValueError(f"{relative} is not a Python file")
+    relative = workspace.resolve_python(path)
     try:
         command = tool_command(workspace, "ty")
     except FileNotFoundError as problem:
