@@ -1,4 +1,4 @@
-"""The store of sessions: one SQLite file, with every record as `--json` prints it.
+"""The store of sessions and evaluations: one SQLite file, with every record as `--json` prints it.
 
     sqlite3 ~/.local/share/punie/sessions.db "select json from records where session = '7f3a90bc' order by n"
 
@@ -40,6 +40,24 @@ _MIGRATIONS = (
         PRIMARY KEY (session, n)
     ) WITHOUT ROWID""",
         "CREATE INDEX sessions_by_time ON sessions(started)",
+    ),
+    (
+        """CREATE TABLE evals (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,  -- e0007 is number 7
+        key TEXT NOT NULL,      -- hash of all that decides the result
+        started TEXT NOT NULL,  -- UTC, ISO 8601
+        finished TEXT,          -- NULL while cases are missing
+        json TEXT NOT NULL      -- the run without its cases
+    )""",
+        """CREATE TABLE eval_cases (
+        number INTEGER NOT NULL REFERENCES evals(number) ON DELETE CASCADE,
+        n INTEGER NOT NULL,     -- order within the run, from 0
+        json TEXT NOT NULL,     -- the case without its diff and its records
+        diff TEXT NOT NULL,
+        records TEXT NOT NULL,  -- JSON lines, as sessions have them
+        PRIMARY KEY (number, n)
+    ) WITHOUT ROWID""",
+        "CREATE INDEX evals_by_key ON evals(key)",
     ),
 )
 # How long a writer waits for another process; one record takes below a millisecond.
