@@ -140,7 +140,7 @@ def states(text: str, number: int) -> bool:
     return says(text, str(number))
 
 
-def interval(passed: int, total: int) -> tuple[float, float]:
+def interval(passed: float, total: int) -> tuple[float, float]:
     """95 % interval (Wilson) of a share: 11 of 15 is 0.48 to 0.89. (0, 1) without cases."""
     if total == 0:
         return 0.0, 1.0
