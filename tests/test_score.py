@@ -12,7 +12,6 @@ from transformers import AutoTokenizer
 from punie_cli.agent.loop import Agent
 from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
-from punie_cli.errors import MissingError, UsageError
 from punie_cli.evaluation.run import run_case, run_suite, snapshot
 from punie_cli.evaluation.score import (
     Part,
@@ -25,7 +24,7 @@ from punie_cli.evaluation.score import (
     score_files,
     states,
 )
-from punie_cli.evaluation.suites import CallPattern, Case, Expect, Suite, load, names
+from punie_cli.evaluation.suites import CallPattern, Expect, load
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.workspace import Workspace
 from tests.fake import QueueEngine
@@ -230,30 +229,10 @@ def test_interval(passed: int, total: int, low: float, high: float) -> None:
     assert interval(passed, total) == pytest.approx((low, high), abs=0.005)
 
 
-def test_the_foundation_suite_names_its_prompts() -> None:
-    assert names() == sorted(names())
-    assert [case.prompt for case in load("foundation").case] == [
-        "typecheck src/",
-        "how many type errors are in shop/cart.py?",
-        "what does Optional mean in a type hint?",
-        "read README.md",
-        "are there any type problems in src/billing.py?",
-        "show me what is in pyproject.toml",
-        "which line of shop/cart.py has the first type error?",
-        "list the files in shop",
-        "how many lines does src/billing.py have?",
-        "what is the currency in config.json?",
-        "where is the function apply_discount defined?",
-        "create notes.txt with the text: call the printer",
-        "what is the difference between a list and a tuple?",
-        "type check cart.py",
-    ]
-
-
 async def test_expectations_are_those_of_the_real_tools(tmp_path: Path) -> None:
     """The counts and lines in the suite, against the pinned ty and the fixture's own files."""
     root = tmp_path / "bookstall"
-    shutil.copytree(load("foundation").fixture_folder, root)
+    shutil.copytree(load("foundation").case[0].fixture_folder, root)
     workspace = Workspace(root)
 
     async def places(path: str) -> list[tuple[str, int]]:
@@ -280,49 +259,6 @@ def test_snapshot(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == {"link": "-> sub/a", "sub/a": "x\udcff\n"}
 
 
-GOOD_SUITE = 'fixture = "bookstall"\n[[case]]\nname = "a"\nprompt = "p"\n[case.expect]\nnumber = 1\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("fixture = 1 =", "cannot be read"),
-        ('fixture = "bookstall"\n', "case: Field required"),
-        ('fixture = "bookstall"\ncase = []\n', "case: Tuple should have at least 1 item"),
-        (GOOD_SUITE + "numbr = 1\n", "case.0.expect.numbr: Extra inputs are not permitted"),
-        (GOOD_SUITE.replace("number = 1", ""), "case.0.expect: it expects nothing"),
-        (GOOD_SUITE + 'calls = [{ builtin = "fly" }]\n', "case.0.expect.calls.0: no builtin 'fly'"),
-        (
-            GOOD_SUITE.replace("number = 1", 'no_calls = true\ncalls = [{ builtin = "typecheck" }]'),
-            "contradicts",
-        ),
-        (GOOD_SUITE + GOOD_SUITE.partition("\n")[2], "two cases have the same name"),
-        (GOOD_SUITE.replace("prompt", 'allow = ["everything"]\nprompt'), "case.0.allow"),
-    ],
-)
-def test_a_suite_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError) as caught:
-        load(path)
-    assert message in caught.value.message
-
-
-def test_a_suite_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(GOOD_SUITE, encoding="utf-8")
-    case = Case(name="a", prompt="p", expect=Expect(number=1))
-    assert load(str(path)) == Suite(name="mine", fixture="bookstall", case=(case,))
-    path.write_text(GOOD_SUITE.replace("bookstall", "nowhere"), encoding="utf-8")
-    with pytest.raises(MissingError, match="suite mine needs the fixture 'nowhere'"):
-        load(path)
-
-
-def test_an_unknown_suite_names_those_there_are() -> None:
-    with pytest.raises(MissingError, match="no suite 'fondation'; there are: "):
-        load("fondation")
-
-
 async def test_a_case_is_run_in_a_copy_of_its_fixture(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(make_tiny_model(tmp_path / "model", chat_template=CHATML))
     renderer = Renderer(PromptCore.build(Registry(), "tags"), tokenizer)
@@ -340,7 +276,7 @@ async def test_a_case_is_run_in_a_copy_of_its_fixture(tmp_path: Path) -> None:
     }
     suite = load("foundation")
     suite = suite.model_copy(update={"case": tuple(FOUNDATION[name] for name in replies)})
-    before = snapshot(suite.fixture_folder)
+    before = snapshot(suite.case[0].fixture_folder)
     engine = QueueEngine([reply for queue in replies.values() for reply in queue])
     noted = []
     async with Sandbox(Registry().specs()) as sandbox:
@@ -367,7 +303,7 @@ async def test_a_case_is_run_in_a_copy_of_its_fixture(tmp_path: Path) -> None:
         "root": "bookstall",
         "version": 1,
     }
-    assert snapshot(suite.fixture_folder) == before
+    assert snapshot(suite.case[0].fixture_folder) == before
 
 
 async def test_an_error_of_a_turn_is_a_failed_case(tmp_path: Path) -> None:
@@ -379,7 +315,7 @@ async def test_an_error_of_a_turn_is_a_failed_case(tmp_path: Path) -> None:
         def make_agent(workspace: Workspace) -> Agent:
             return Agent(QueueEngine([]), renderer, Registry(), workspace, sandbox, context=10)
 
-        result = await run_case(case, load("foundation").fixture_folder, make_agent)
+        result = await run_case(case, case.fixture_folder, make_agent)
     assert [record["type"] for record in result.records] == ["session", "prompt", "error"]
     assert result.score.answer.reason.startswith("no answer: the conversation has ")
     assert (result.answer, result.score.calls, result.score.files) == ("", Part(True), Part(True))

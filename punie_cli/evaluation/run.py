@@ -65,7 +65,7 @@ async def run_suite(
     """Run every case, one after the other; `note` gets each result as it comes."""
     results = []
     for case in suite.case:
-        results.append(await run_case(case, suite.fixture_folder, make_agent))
+        results.append(await run_case(case, case.fixture_folder, make_agent))
         note(results[-1])
     return SuiteResult(suite, tuple(results))
 
@@ -82,8 +82,9 @@ async def run_case(case: Case, fixture: Path, make_agent: AgentFactory) -> CaseR
         events: list[Event] = [Started(engine.name, engine.adapter, agent.renderer.core.hash, root=fixture.name)]
         start = time.monotonic()
         try:
-            async for event in agent.turn(case.prompt):
-                events.append(event)
+            for prompt in case.prompts:
+                async for event in agent.turn(prompt):
+                    events.append(event)
         except PunieError as error:
             events.append(Failed(int(error.exit_code), error.message, error.hint))
         seconds = time.monotonic() - start

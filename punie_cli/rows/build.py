@@ -1,7 +1,6 @@
 """`punie data build --phase N`: generate the rows of a phase and split them into files."""
 
 import difflib
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from punie_cli.errors import UsageError
+from punie_cli.evaluation import suites
 from punie_cli.models.building import write_json
 from punie_cli.paths import data_dir, shipped
 from punie_cli.rows.generate import direct_groups, generate
@@ -35,12 +35,8 @@ class Built:
 
 
 def held_out() -> list[str]:
-    """Prompts of the shipped suites: no row may ask them."""
-    prompts: list[str] = []
-    for path in sorted(shipped("suites").glob("*.toml")):
-        with path.open("rb") as file:
-            prompts += [case["prompt"] for case in tomllib.load(file).get("case", [])]
-    return prompts
+    """Prompts of all turns of the shipped suites: no row may ask them."""
+    return suites.held_out()
 
 
 async def build(

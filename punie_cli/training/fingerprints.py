@@ -45,11 +45,8 @@ def model_hash(folder: str) -> str | None:
 
 
 def suite_hash(suite: Suite) -> str:
-    """A suite with its fixture."""
-    fixture = suite.fixture_folder
-    files = [path for path in sorted(fixture.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    contents = {path.relative_to(fixture).as_posix(): path.read_bytes().hex() for path in files}
-    return value_hash({"suite": suite.model_dump(), "files": contents})
+    """A suite's cases with their fixtures."""
+    return suite.hash
 
 
 def value_hash(value: Any) -> str:
