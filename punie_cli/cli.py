@@ -4,6 +4,7 @@ punie --help
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -1079,6 +1080,106 @@ def quantize(
     finally:
         view.idle()
     _compare(made, view, check_rows, json_)
+
+
+class _RunsByDefault(click.Group):
+    """A group whose command `run` may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@_examples("punie eval", "punie eval --suite phase23 --min 0.8", "punie eval run --help")
+@cli.group("eval", cls=_RunsByDefault)
+def eval_() -> None:
+    """Score a model by what its programs do.
+
+    `punie eval` with options is `punie eval run`.
+    """
+
+
+@_examples(
+    "punie eval", "punie eval --suite core --adapter phase-24", "punie eval --samples 4 --temperature 0.7 --json"
+)
+@eval_.command("run")
+@click.option("--suite", "suites", multiple=True, metavar="NAME", help="A suite, or a file that ends in .toml.")
+@click.option("--case", "cases", multiple=True, metavar="NAME", help="Only this case of the suites.")
+@_model
+@_adapter
+@click.option(
+    "--samples", type=click.IntRange(1, 100), default=1, metavar="K", help="Tries of each case.  [default: 1]"
+)
+@click.option(
+    "--temperature", type=click.FloatRange(0, 2), default=0.0, metavar="T", help="Above 0 replies differ.  [default: 0]"
+)
+@click.option("--batch", type=click.IntRange(1, 256), metavar="N", help="Cases at once.  [default: 8, if it batches]")
+@click.option("--min", "least", metavar="SHARE", help="Exit with 4 below this share of a suite: 0.8 or 80%.")
+@click.option("--again", is_flag=True, help="Run anew what has finished before.")
+@click.option("--max-steps", type=int, metavar="N", help="Replies of the model in one turn.  [default: 8]")
+@click.option("--max-tokens", type=int, metavar="N", help="Tokens of one reply.  [default: 512]")
+@_json
+@click.pass_obj
+def eval_run(
+    app: App,
+    suites: tuple[str, ...],
+    cases: tuple[str, ...],
+    samples: int,
+    temperature: float,
+    batch: int | None,
+    least: str | None,
+    again: bool,
+    json_: bool,
+    **flags: Any,
+) -> int:
+    """Run suites and keep what each case came to.
+
+    Each case runs in a copy of its own project. After Ctrl-C or a kill the same command goes on; one that has finished
+    is shown, not run again, unless --again is given.
+    """
+    import json
+
+    from punie_cli import eval_text, terminal
+    from punie_cli.evaluation.evaluate import Begun, Ended, Shown, evaluate
+    from punie_cli.evaluation.plan import Plan, choose_suites, engine_for, parse_share, require
+    from punie_cli.render import View
+
+    settings = app.settings(**flags)
+    wanted = None if least is None else parse_share(least)
+    connect, batch = (app.connect, batch or 1) if app.connect else engine_for(temperature, batch)
+    plan = Plan(choose_suites(suites or settings.suites), cases, samples, temperature, batch)
+    view = View(color=settings.color)
+    seen: list[Any] = []
+
+    def note(event: Any) -> None:
+        seen.append(event)
+        eval_text.show(view, event)
+
+    terminal.log_to_file()
+    try:
+        run = terminal.run_async(evaluate(settings, plan, again=again, note=note, connect=connect))
+    except InterruptedByUser as error:
+        begun = next((event for event in seen if isinstance(event, Begun)), None)
+        if begun is None:
+            raise
+        done = begun.kept + sum(isinstance(event, Ended) for event in seen)
+        words = ["punie", *_again(click.get_current_context(), without=())]
+        raise InterruptedByUser(
+            f"{error.message} after {done} of {begun.of} cases, which are kept in {begun.run}", shlex.join(words)
+        ) from None
+    finally:
+        view.idle()
+    if json_:
+        shown = any(isinstance(event, Shown) for event in seen)
+        _print_line(json.dumps(eval_text.as_record(run, shown=shown, least=wanted)))
+        # The object says what is below; stdout has nothing else.
+        app.json = False
+    else:
+        click.echo("\n".join(eval_text.result_lines(run)))
+    if wanted is not None:
+        require(run, wanted)
+    return Exit.OK
 
 
 @_examples("punie doctor", "punie doctor --json")

@@ -35,13 +35,16 @@ class Settings(BaseModel):
     allow: tuple[Rule, ...] = Field(
         (), description="what is done without asking: `write`, `run`, `read` (files that usually hold secrets)"
     )
+    suites: tuple[str, ...] = Field(
+        (), description="the suites that `punie eval` runs: names, or files that end in .toml"
+    )
     blas: str | None = Field(None, description="the BLAS library for MLX on the CPU, or `none`")
     color: Literal["auto", "always", "never"] = Field("auto", description="colours in the terminal")
     notify: str | None = Field(
         None, description="a command that is run when a pipeline has ended, with what happened as its last argument"
     )
 
-    @field_validator("allow", mode="before")
+    @field_validator("allow", "suites", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -130,10 +133,18 @@ def _environment() -> dict[str, str]:
 
 def _placed(name: str, value: Any, layer: Layer) -> Any:
     """Paths in full; a relative one counts from where it is written."""
+    if name == "suites" and isinstance(value, str):
+        value = [word.strip() for word in value.split(",") if word.strip()]
+    if name == "suites" and isinstance(value, list):
+        return [_full(name, item, layer) if str(item).endswith(".toml") else item for item in value]
     if not isinstance(value, str) or name not in ("ty", "ruff", "python", "adapter", "model"):
         return value
     if name in ("adapter", "model") and not is_local(value):
         return value
+    return _full(name, value, layer)
+
+
+def _full(name: str, value: str, layer: Layer) -> str:
     try:
         return os.path.normpath(layer.base / Path(value).expanduser())
     except RuntimeError as error:

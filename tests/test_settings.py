@@ -37,9 +37,17 @@ def test_defaults() -> None:
         "max_steps": 8,
         "max_tokens": 512,
         "allow": (),
+        "suites": (),
         "blas": None,
         "color": "auto",
     }
+
+
+def test_suites_are_names_or_files_that_count_from_where_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_config('suites = ["core", "own/mine.toml"]')
+    assert load().suites == ("core", str(file.parent / "own" / "mine.toml"))
+    monkeypatch.setenv("PUNIE_SUITES", "core,~/mine.toml,foundation")
+    assert load().suites == ("core", str(Path.home() / "mine.toml"), "foundation")
 
 
 def test_file_then_environment_then_flags(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +93,7 @@ def test_relative_paths_count_from_where_they_are_written(tmp_path: Path, monkey
     [
         ("modle = 'x'", {}, {}, "{file} has modle, which is no setting; did you mean model?"),
         ("zzz = 1", {}, {}, "{file} has zzz, which is no setting; there are: model, adapter, ty, ruff, python, "
-         "max_steps, max_tokens, allow, blas, color, notify"),
+         "max_steps, max_tokens, allow, suites, blas, color, notify"),
         ("", {"PUNIE_MODLE": "x"}, {}, "the environment has PUNIE_MODLE, which is no setting; did you mean "
          "PUNIE_MODEL?"),
         ("max_steps = 0", {}, {}, "max_steps in {file} is 0: input should be greater than or equal to 1"),

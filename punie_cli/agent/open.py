@@ -80,14 +80,14 @@ def use(name: str, adapter: str | None = None) -> Choice:
     return choose(Settings(model=name))
 
 
-async def connect_mlx(settings: Settings) -> Connected:
+async def connect_mlx(settings: Settings, *, temperature: float = 0.0) -> Connected:
     """Load the chosen model on this machine: a second for the embedded one, a minute for the largest."""
     from punie_cli.engine.blas import load_blas
     from punie_cli.engine.mlx import MLXEngine
 
     choice = choose(settings)
     load_blas(settings.blas)
-    engine = MLXEngine(choice.model, choice.adapter, name=choice.name)
+    engine = MLXEngine(choice.model, choice.adapter, name=choice.name, temperature=temperature)
     try:
         await engine.open()
     except BaseException:

@@ -129,10 +129,13 @@ def save(run: EvalRun, key: str = "") -> EvalRun:
     return kept
 
 
-def add_case(run: str, n: int, case: CaseRun) -> None:
-    """Keep one case of a run, the `n`th in its order; one that is there already stays as it is."""
-    with _store() as store:
-        _insert(store, _number(run), n, case)
+def add_case(run: str, n: int, case: CaseRun, seconds: float) -> None:
+    """Keep one case of a run, the `n`th in its order, and the time of the run so far; one that is there stays."""
+    number = _number(run)
+    with _store() as store, _changing(store):
+        _insert(store, number, n, case)
+        changed = "UPDATE evals SET json = json_set(json, '$.seconds', ?) WHERE number = ?"
+        store.execute(changed, (round(seconds, 2), number))
 
 
 def close(run: str, *, finished: str | None, seconds: float) -> EvalRun:
