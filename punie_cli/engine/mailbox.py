@@ -1,6 +1,7 @@
 """Events from the engine thread to one asyncio task, in a bounded queue."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 from typing import Any
@@ -31,16 +32,21 @@ class Mailbox:
     def put(self, event: Any) -> None:
         """Hand over an event; waits while the queue is full. From the engine thread."""
         while not self.abandoned.is_set():
-            try:
+            with contextlib.suppress(queue.Full):
                 self._events.put(event, timeout=_LOOK_S)
-            except queue.Full:
-                continue
-            try:
-                self._loop.call_soon_threadsafe(self._ready.set)
-            except RuntimeError:
-                # The loop is closed: its tasks are gone.
-                self.abandon()
-            return
+                self._wake()
+                return
+
+    def offer(self, event: Any) -> bool:
+        """Hand over an event if there is room, without waiting; true also where nobody reads any more."""
+        if self.abandoned.is_set():
+            return True
+        try:
+            self._events.put_nowait(event)
+        except queue.Full:
+            return False
+        self._wake()
+        return True
 
     async def get(self) -> Any:
         """The next event; the loop stays free meanwhile."""
@@ -51,3 +57,10 @@ class Mailbox:
                 # No event is lost between these lines: the writer's set() runs on this loop, so after them.
                 self._ready.clear()
                 await self._ready.wait()
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._ready.set)
+        except RuntimeError:
+            # The loop is closed: its tasks are gone.
+            self.abandon()

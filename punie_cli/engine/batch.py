@@ -1,0 +1,207 @@
+"""An engine that answers several prompts at the same time; otherwise like MLXEngine.
+
+    engine = BatchEngine(path, adapter, size=8)
+    replies = await asyncio.gather(*(collect(engine.generate(prompt)) for prompt in prompts))
+
+A prompt enters while others are answered, and leaves when it is. Each reply is the one that MLXEngine gives, but for
+near-ties: products of several rows round otherwise in the last bit.
+"""
+
+import contextlib
+import logging
+import queue
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from punie_cli.engine.base import Prompt, Reply, Text
+from punie_cli.engine.mlx import _DONE, MLXEngine, _explain, _Request, _Warm
+from punie_cli.errors import PunieError
+
+if TYPE_CHECKING:
+    from punie_cli.engine.together import Together, Writing
+
+_log = logging.getLogger(__name__)
+
+# Until a reader takes its events again, where one has stopped.
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """A prompt with its own temperature and seed; None for those of the engine."""
+
+    tokens: tuple[int, ...]
+    max_tokens: int
+    temperature: float | None
+    seed: int | None
+
+
+@dataclass(eq=False)
+class _Underway:
+    """A request that was taken from the queue. `unsent` waits for a reader that is slow: others must not wait."""
+
+    request: _Request
+    writing: "Writing | None" = None
+    unsent: list[Any] = field(default_factory=list)
+
+
+class BatchEngine(MLXEngine):
+    """A model and its adapter behind one thread that writes up to `size` replies at once. Greedy by default.
+
+    With `temperature` and `seed` a reply depends on its prompt, the seed and how often that prompt was asked, not on
+    what is answered beside it.
+    """
+
+    def __init__(
+        self,
+        model_path: Path,
+        adapter_path: Path | None = None,
+        *,
+        size: int = 8,
+        name: str | None = None,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        prefix_cache: bool = True,
+        chunk: int | None = None,
+    ) -> None:
+        super().__init__(
+            model_path,
+            adapter_path,
+            name=name,
+            temperature=temperature,
+            seed=seed,
+            prefix_cache=prefix_cache,
+            chunk=chunk,
+        )
+        self.size = size
+        # The thread's own.
+        self._together: Together | None = None
+        self._underway: list[_Underway] = []
+
+    async def generate(
+        self, prompt: Prompt, *, max_tokens: int = 512, temperature: float | None = None, seed: int | None = None
+    ) -> AsyncIterator[Text | Reply]:
+        """Stream the reply to `prompt.tokens`, beside others; opens the model if that was not done.
+
+        With a `seed` of its own the same prompt is answered in the same way each time.
+        """
+        work = _Draw(tuple(prompt.tokens), max_tokens, temperature, seed)
+        mailbox = self._submit(work)  # ty: ignore[invalid-argument-type]
+        try:
+            while (event := await mailbox.get()) is not _DONE:
+                if isinstance(event, PunieError):
+                    raise event
+                yield event
+        finally:
+            mailbox.abandon()
+
+    # From here on: the engine thread.
+
+    def _serve(self) -> None:
+        try:
+            while self._take():
+                self._advance()
+        finally:
+            self._together = None
+            self._free()
+            self._refuse_rest()
+
+    def _take(self) -> bool:
+        """Let in what waits, as long as there is room; waits where nothing is to be done. False at the end."""
+        while not self._closing.is_set() and len(self._underway) < self.size:
+            idle = all(one.writing is None for one in self._underway)
+            try:
+                request = self._requests.get(idle, _LOOK_S if self._underway else None)
+            except queue.Empty:
+                break
+            if request is not None:
+                self._begin(request)
+        return bool(self._underway) or not self._closing.is_set()
+
+    def _begin(self, request: _Request) -> None:
+        one = _Underway(request)
+        self._underway.append(one)
+        mailbox, work = request.mailbox, request.work
+        try:
+            if mailbox.abandoned.is_set():
+                self._finish_one(one, _DONE)
+                return
+            decoder = self._decoder = self._decoder or self._load()
+            decoder.use_core(request.core)
+            stopped = mailbox.cancelled.is_set
+            if isinstance(work, _Draw):
+                together = self._together = self._together or self._make()
+                one.writing = together.begin(
+                    work.tokens, work.max_tokens, stopped, temperature=work.temperature, seed=work.seed
+                )
+                return
+            if isinstance(work, _Warm):
+                decoder.warm(stopped)
+            self._finish_one(one, _DONE)
+        except PunieError as error:
+            self._finish_one(one, error)
+        except BaseException as error:
+            _log.exception("engine %s failed", self.name)
+            self._finish_one(one, _explain(error, self.name))
+
+    def _make(self) -> "Together":
+        from punie_cli.engine.together import Together
+
+        assert self._decoder is not None
+        return Together(self._decoder, self.size, temperature=self._temperature, seed=self._seed)
+
+    def _advance(self) -> None:
+        """One step of all, and its events into their mailboxes."""
+        writing = [one for one in self._underway if one.writing is not None]
+        if writing and self._together is not None:
+            try:
+                for one in writing:
+                    if one.writing is not None and one.request.mailbox.cancelled.is_set():
+                        self._deliver(self._together.end(one.writing))
+                self._deliver(self._together.step())
+            except BaseException as error:
+                _log.exception("engine %s failed", self.name)
+                # What they share is in an unknown state: it is made anew.
+                self._together = None
+                for one in writing:
+                    if one.writing is not None:
+                        self._finish_one(one, _explain(error, self.name))
+        for one in list(self._underway):
+            self._send(one)
+
+    def _deliver(self, events: "list[tuple[Writing, Text | Reply | Exception]]") -> None:
+        owners = {id(one.writing): one for one in self._underway}
+        for writing, event in events:
+            one = owners[id(writing)]
+            if isinstance(event, Exception):
+                _log.error("engine %s failed", self.name, exc_info=event)
+                self._finish_one(one, _explain(event, self.name))
+            elif isinstance(event, Reply):
+                one.unsent.append(event)
+                self._finish_one(one, _DONE)
+            elif one.unsent and isinstance(one.unsent[-1], Text):
+                one.unsent[-1] = Text(one.unsent[-1].text + event.text)
+            else:
+                one.unsent.append(event)
+
+    def _finish_one(self, one: _Underway, last: Any) -> None:
+        one.writing = None
+        one.unsent.append(last)
+        with self._lock:
+            self._waiting.remove(one.request)
+        self._send(one)
+        try:
+            if self._decoder is not None:
+                self._decoder.store_core()
+        except Exception:
+            _log.exception("engine %s: the prompt core is not cached", self.name)
+
+    def _send(self, one: _Underway) -> None:
+        mailbox = one.request.mailbox
+        while one.unsent and mailbox.offer(one.unsent[0]):
+            del one.unsent[0]
+        if one.writing is None and (not one.unsent or mailbox.abandoned.is_set()):
+            with contextlib.suppress(ValueError):
+                self._underway.remove(one)

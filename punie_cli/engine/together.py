@@ -1,0 +1,319 @@
+"""Replies of one model that are written at the same time: a step reads the weights once for all of them.
+
+Prompts are read one after the other, from where the prompt core or an earlier conversation ends; then their KV caches
+are laid side by side. All of it belongs to one thread.
+"""
+
+import copy
+import hashlib
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.generate import generation_stream
+from mlx_lm.models.cache import (
+    LRUPromptCache,
+    can_trim_prompt_cache,
+    make_prompt_cache,
+    trim_prompt_cache,
+)
+
+from punie_cli.engine.base import Finish, Reply, Text, Usage
+from punie_cli.engine.decoder import Decoder
+from punie_cli.engine.prefix import common_prefix
+from punie_cli.engine.text import Detokenizer
+from punie_cli.errors import UsageError
+
+_log = logging.getLogger(__name__)
+
+# KV caches of conversations that have no reply under way: at most this many bytes, and two for each place.
+_KEPT_BYTES = 2 << 30
+_CLEAR_STEPS = 512
+
+
+@dataclass(eq=False)
+class Writing:
+    """One reply under way: first its prompt is read, then it is written."""
+
+    tokens: list[int]
+    limit: int
+    temperature: float
+    seed: int
+    cache: list[Any]
+    """Its own KV cache; empty while it stands in the batch."""
+    held: int
+    """How many tokens `cache` holds."""
+    text: Detokenizer
+    cached: int = 0
+    produced: list[int] = field(default_factory=list)
+    fresh: bool = True
+    """The token that is fed next is known already: the last of the prompt."""
+    started: float = field(default_factory=time.perf_counter)
+    first: float = 0.0
+    last: float = 0.0
+
+    def reply(self, finish: Finish) -> Reply:
+        """The last event."""
+        count = len(self.produced)
+        usage = Usage(
+            prompt_tokens=len(self.tokens),
+            cached_tokens=self.cached,
+            completion_tokens=count,
+            first_token_s=round(self.first - self.started, 4) if count else 0.0,
+            tokens_per_s=round((count - 1) / (self.last - self.first), 2) if self.last > self.first else 0.0,
+            peak_gb=round(mx.get_peak_memory() / 1e9, 3),
+        )
+        return Reply(self.text.text, self.produced, finish, usage)
+
+
+Events = list[tuple[Writing, Text | Reply | Exception]]
+
+
+class Together:
+    """Up to `size` replies of the model of `decoder`, whose own cache holds nothing but the prompt core."""
+
+    def __init__(self, decoder: Decoder, size: int, *, temperature: float = 0.0, seed: int | None = None) -> None:
+        if not all(hasattr(layer, "merge") for layer in make_prompt_cache(decoder.model)):
+            raise UsageError("the KV caches of this model cannot be laid side by side", "use --batch 1")
+        self.size = size
+        self._decoder = decoder
+        self._temperature = temperature
+        self._seed = seed
+        self._asked: Counter[tuple[int, ...]] = Counter()
+        self._kept = LRUPromptCache(max_size=2 * size, max_bytes=_KEPT_BYTES)
+        # Prompts in the order in which they came; what is read waits for the others, then joins the batch.
+        self._reading: list[Writing] = []
+        self._ready: list[Writing] = []
+        self._batch: list[Writing] = []
+        self._cache: list[Any] = []
+        self._next: Any = None
+        self._steps = 0
+
+    def __len__(self) -> int:
+        return len(self._reading) + len(self._ready) + len(self._batch)
+
+    def begin(
+        self,
+        tokens: Sequence[int],
+        max_tokens: int,
+        stopped: Callable[[], bool],
+        *,
+        temperature: float | None = None,
+        seed: int | None = None,
+    ) -> Writing:
+        """Let a prompt in. Reads the core if nothing holds it yet. Raises UsageError for a prompt that does not fit."""
+        tokens, context = list(tokens), self._decoder.context
+        check(tokens, context)
+        # An id that is no int32 fails here, and not in a step of all.
+        mx.eval(mx.array(tokens, mx.int32))
+        self._decoder.warm(stopped)
+        with mx.stream(generation_stream):
+            cache, held = self._nearest(tokens)
+        writing = Writing(
+            tokens,
+            max_tokens if context is None else min(max_tokens, context - len(tokens)),
+            self._temperature if temperature is None else temperature,
+            self._seed_of(tokens, seed),
+            cache,
+            held,
+            Detokenizer(self._decoder.tokenizer),
+            cached=held,
+        )
+        self._reading.append(writing)
+        return writing
+
+    def step(self) -> Events:
+        """Read a chunk of one prompt, or write a token of each reply. A reply that ended has left.
+
+        An exception among the events is the end of that reply; the others go on.
+        """
+        with mx.stream(generation_stream):
+            # Prompts first: a step costs little more for eight replies than for one.
+            if self._reading and len(self._ready) + len(self._batch) < self.size:
+                return self._read(self._reading[0])
+            try:
+                self._join()
+                return self._write() if self._batch else []
+            except Exception as error:
+                return self._retreat(error)
+
+    def end(self, writing: Writing) -> Events:
+        """Take a reply out as it is; its last events."""
+        with mx.stream(generation_stream):
+            return self._leave([(writing, "cancelled")])
+
+    def _read(self, writing: Writing) -> Events:
+        if writing.limit <= 0:
+            return self._leave([(writing, "length")])
+        whole = writing.tokens + writing.produced
+        # Not the last token: it goes into the next step of the batch, where it costs little.
+        chunk = whole[writing.held : -1][: self._decoder.chunk]
+        if chunk:
+            try:
+                self._decoder.model(mx.array([chunk]), cache=writing.cache)
+                mx.eval([layer.state for layer in writing.cache])
+            except Exception as error:
+                self._reading.remove(writing)
+                mx.clear_cache()
+                return [(writing, error)]
+            writing.held += len(chunk)
+        if writing.held == len(whole) - 1:
+            self._reading.remove(writing)
+            self._ready.append(writing)
+        return []
+
+    def _join(self) -> None:
+        if not self._ready:
+            return
+        new = [layer[0].merge(list(layer)) for layer in zip(*(w.cache for w in self._ready), strict=True)]
+        tokens = mx.array([(w.tokens + w.produced)[-1] for w in self._ready], mx.int32)
+        if self._batch:
+            for layer, other in zip(self._cache, new, strict=True):
+                layer.extend(other)
+            self._next = mx.concatenate([self._next, tokens])
+        else:
+            self._cache, self._next = new, tokens
+        for writing in self._ready:
+            writing.cache, writing.fresh = [], True
+        self._batch, self._ready = self._batch + self._ready, []
+
+    def _write(self) -> Events:
+        tokens = self._next
+        logits = self._decoder.model(tokens[:, None], cache=self._cache)[:, -1, :]
+        self._next = self._choose(logits)
+        mx.async_eval(self._next)
+        # The caches hold these tokens from here on, an end token as well.
+        known = tokens.tolist()
+        now = time.perf_counter()
+        events: Events = []
+        ended: list[tuple[Writing, Finish]] = []
+        for writing, token in zip(self._batch, known, strict=True):
+            if writing.fresh:
+                writing.fresh = False
+                continue
+            writing.last, writing.first = now, writing.first or now
+            writing.produced.append(token)
+            if token in self._decoder.ends:
+                ended.append((writing, "stop"))
+                continue
+            if piece := writing.text.add(token):
+                events.append((writing, Text(piece)))
+            if len(writing.produced) >= writing.limit:
+                ended.append((writing, "length"))
+        self._steps += 1
+        if self._steps % _CLEAR_STEPS == 0:
+            mx.clear_cache()
+        return events + self._leave(ended)
+
+    def _leave(self, ended: list[tuple[Writing, Finish]]) -> Events:
+        events: Events = []
+        for writing, finish in ended:
+            self._keep(writing)
+            if piece := writing.text.finish():
+                events.append((writing, Text(piece)))
+            events.append((writing, writing.reply(finish)))
+        gone = {id(writing) for writing, _ in ended}
+        self._reading = [w for w in self._reading if id(w) not in gone]
+        self._ready = [w for w in self._ready if id(w) not in gone]
+        stay = [i for i, w in enumerate(self._batch) if id(w) not in gone]
+        if not stay:
+            self._cache, self._next = [], None
+        elif len(stay) < len(self._batch):
+            for layer in self._cache:
+                layer.filter(stay)
+            self._next = self._next[mx.array(stay)]
+        self._batch = [self._batch[i] for i in stay]
+        return events
+
+    def _retreat(self, error: Exception) -> Events:
+        """After a step that failed: fewer replies at once from now on, each read anew; one alone has failed."""
+        failed = self._batch + self._ready
+        self._batch, self._ready, self._cache, self._next = [], [], [], None
+        mx.clear_cache()
+        if len(failed) == 1:
+            return [(failed[0], error)]
+        self.size = max(1, len(failed) // 2)
+        _log.warning("a step of %d replies failed, going on with %d: %s", len(failed), self.size, error)
+        for writing in failed:
+            writing.cache, writing.held = make_prompt_cache(self._decoder.model), 0
+        self._reading = failed + self._reading
+        return []
+
+    def _keep(self, writing: Writing) -> None:
+        """Keep the KV cache of a conversation for its next step."""
+        whole, cache = writing.tokens + writing.produced, writing.cache
+        if not cache:
+            place = next(i for i, other in enumerate(self._batch) if other is writing)
+            cache = [layer.extract(place) for layer in self._cache]
+            mx.eval([layer.state for layer in cache])
+        elif writing.held:
+            whole = whole[: writing.held]
+        else:
+            return
+        self._kept.insert_cache("", whole, cache)
+
+    def _nearest(self, tokens: list[int]) -> tuple[list[Any], int]:
+        """A new cache that holds as many of `tokens` as anything here does, less the last; their number."""
+        cache, rest = self._kept.fetch_nearest_cache("", tokens)
+        held = len(tokens) - len(rest)
+        if cache and not rest:
+            held = _cut(cache, held, held - 1)
+        core = self._decoder._held
+        common = min(common_prefix(core, tokens), len(tokens) - 1)
+        if not cache or held < common:
+            cache = copy.deepcopy(self._decoder._cache)
+            held = _cut(cache, len(core), common)
+        return (cache, held) if held else (make_prompt_cache(self._decoder.model), 0)
+
+    def _choose(self, logits: mx.array) -> mx.array:
+        """The token after the one that was just fed, for each. Greedy without softmax: the choice is the same."""
+        best = mx.argmax(logits, axis=-1).astype(mx.int32)
+        if not any(writing.temperature for writing in self._batch):
+            return best
+        chosen = [best[i : i + 1] for i in range(len(self._batch))]
+        for i, w in enumerate(self._batch):
+            if w.temperature:
+                chosen[i] = _draw(logits[i : i + 1], w.temperature, w.seed + len(w.produced) + (not w.fresh))
+        return mx.concatenate(chosen)
+
+    def _seed_of(self, tokens: list[int], seed: int | None) -> int:
+        """Where the random numbers of a reply begin: the same whatever is written beside it."""
+        if seed is None and self._seed is None:
+            return int.from_bytes(os.urandom(7))
+        count = 0
+        if seed is None:
+            # The same prompt again is to be answered anew.
+            count = self._asked[tuple(tokens)]
+            self._asked[tuple(tokens)] += 1
+        text = f"{self._seed if seed is None else seed} {count} {tokens}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+
+
+def check(tokens: list[int], context: int | None) -> None:
+    """Raise UsageError for a prompt that leaves no room for a reply."""
+    if not tokens:
+        raise UsageError("the prompt has no tokens")
+    if context is not None and len(tokens) >= context:
+        raise UsageError(
+            f"the conversation has {len(tokens)} tokens; this model holds {context}",
+            "start a new session, or use a model with a longer context: punie models",
+        )
+
+
+def _draw(logits: mx.array, temperature: float, number: int) -> mx.array:
+    return mx.random.categorical(logits / temperature, key=mx.random.key(number)).astype(mx.int32)
+
+
+def _cut(cache: list[Any], held: int, keep: int) -> int:
+    """Leave the first `keep` tokens in the cache; how many it holds then, 0 where it cannot be cut."""
+    if keep == held:
+        return held
+    if keep <= 0 or not can_trim_prompt_cache(cache):
+        return 0
+    trim_prompt_cache(cache, held - keep)
+    return keep
