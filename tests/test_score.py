@@ -315,7 +315,7 @@ async def test_an_error_of_a_turn_is_a_failed_case(tmp_path: Path) -> None:
         def make_agent(workspace: Workspace) -> Agent:
             return Agent(QueueEngine([]), renderer, Registry(), workspace, sandbox, context=10)
 
-        result = await run_case(case, case.fixture_folder, make_agent)
+        result = await run_case(case, make_agent)
     assert [record["type"] for record in result.records] == ["session", "prompt", "error"]
     assert result.score.answer.reason.startswith("no answer: the conversation has ")
     assert (result.answer, result.score.calls, result.score.files) == ("", Part(True), Part(True))

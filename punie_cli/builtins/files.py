@@ -68,10 +68,10 @@ async def write_file(
     return WriteResult(path=relative, lines=lines, created=before is None, changed=before != text)
 
 
-def diff(path: str, before: str | None, after: str) -> str:
-    """A unified diff of a text file, control characters escaped; `before` is None for a new file."""
-    old, new = _lines(before or ""), _lines(after)
-    names = ("/dev/null" if before is None else f"a/{path}", f"b/{path}")
+def diff(path: str, before: str | None, after: str | None) -> str:
+    """A unified diff of a text file, control characters escaped; None for a file that is not there."""
+    old, new = _lines(before or ""), _lines(after or "")
+    names = ("/dev/null" if before is None else f"a/{path}", "/dev/null" if after is None else f"b/{path}")
     if len(old) + len(new) > _DIFF_LINES:
         head = [f"--- {names[0]}", f"+++ {names[1]}", f"@@ -1,{len(old)} +1,{len(new)} @@"]
         rows = [*head, *(f"-{line}" for line in old), *(f"+{line}" for line in new)]

@@ -9,26 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from punie_cli.evaluation.score import NUMBER_WORDS, Part, Record
+from punie_cli.evaluation.score import Part, Record
+from punie_cli.evaluation.suites import CACHES
+from punie_cli.evaluation.words import NUMBER_WORDS, none_found, not_done
 from punie_cli.rows.row import normalise
-
-# Left by the tools that programs run, with times in them.
-_CACHES = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"})
 
 _PATH = re.compile(r"(?<![\w/.])(?:\.{0,2}/)?[\w@-]+(?:[./][\w@-]+)+/?|(?<![\w/.])[\w@-]+/(?!\w)")
 _QUOTED = re.compile(r"`([^`\n]+)`|\"([^\"\n]+)\"|(?<!\w)'([^'\n]+)'(?!\w)")
 _IDENTIFIER = re.compile(r"\b(?:[A-Za-z]+_\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+)\b")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?![\w.]*\w)")
-_NONE = re.compile(
-    r"\b(?:no(?! such)|without)\s+(?:\w+\s+){0,2}?"
-    r"(?:errors?|problems?|issues?|findings?|violations?|faults?|failures?|warnings?|match(?:es)?|files?|tests?)\b"
-)
-_DONE = r"(?:written|changed|run|checked|made|read|created|saved|tested)"
-_NOT_DONE = re.compile(
-    r"\b(?:refus\w+|declin\w+|denied|not allowed|could not|couldn't|cannot|can't|unable|not found|no such|not there|"
-    r"(?:does|do|did) not exist|doesn't exist|is missing|not installed|"
-    rf"not (?:\w+ )?{_DONE}|nothing was {_DONE}|(?:was|were|is|are)n't {_DONE})\b"
-)
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ def effects(
     worked = [record for record in called if record["ok"]]
     calls = tuple(_call(record, signatures.get(record["builtin"], {})) for record in worked or called)
     answers = tuple(r["text"] for r in records if r["type"] == "answer" and r["finish"] == "stop")
-    kept = {path: text for path, text in files.items() if not _CACHES.intersection(path.split("/"))}
+    kept = {path: text for path, text in files.items() if not CACHES.intersection(path.split("/"))}
     return Effects(calls, bool(worked), kept, answers)
 
 
@@ -132,15 +121,10 @@ def named(text: str) -> frozenset[str]:
     rest = _PATH.sub(" ", rest)
     found |= set(_IDENTIFIER.findall(rest)) | set(_NUMBER.findall(rest))
     lower = rest.casefold()
-    if _NONE.search(lower):
+    if none_found(lower):
         found.add("0")
     found |= {str(NUMBER_WORDS.index(word)) for word in re.findall(r"[a-z]+", lower) if word in NUMBER_WORDS}
     return frozenset(_plain(name) for name in found)
-
-
-def not_done(text: str) -> bool:
-    """Whether an answer says that something was refused, failed or is not there."""
-    return _NOT_DONE.search(text.replace("’", "'").casefold()) is not None
 
 
 def _leaning(text: str) -> str:
