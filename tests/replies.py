@@ -31,8 +31,8 @@ async def ask(engine: Engine, tokens: list[int], max_tokens: int = 12) -> Reply:
     return reply
 
 
-def run(decoder: Decoder, tokens: list[int], max_tokens: int = 12, stopped=lambda: False) -> Reply:
-    *pieces, reply = decoder.generate(tokens, max_tokens, stopped)
+def run(decoder: Decoder, tokens: list[int], max_tokens: int = 12, stopped=lambda: False, tags=None) -> Reply:
+    *pieces, reply = decoder.generate(tokens, max_tokens, stopped, tags)
     assert isinstance(reply, Reply)
     assert "".join(piece.text for piece in pieces if isinstance(piece, Text)) == reply.text
     return reply

@@ -88,6 +88,7 @@ class Tags:
     """The `tags` dialect. Texts that the tokenizer takes for special tokens are escaped too."""
 
     name: Name = "tags"
+    tags: tuple[str, str] | None = ("<code>", "</code>")
 
     def __init__(self, special: Iterable[str] = ()) -> None:
         self._escape = Escape(special)
@@ -134,6 +135,7 @@ class Native:
         self._parser, self._start, self._end = parser, start, end or ""
         markers = ["<parameter=", "</parameter>", "<function=", "</function>", start, self._end]
         self._escape = Escape([*special, *markers])
+        self.tags = _xml_tags(parser)
 
     def to_chat(self, message: Message) -> dict[str, Any]:
         """The message as a chat template with tools wants it."""
@@ -174,6 +176,17 @@ class Native:
         if re.fullmatch(r"\\+null", code, re.IGNORECASE):
             code = code[1:]
         return Step("program", self._escape.undo(code), closed)
+
+
+def _xml_tags(parser: Callable[[str, list[dict[str, Any]]], Any]) -> tuple[str, str] | None:
+    """The lines around the code, if the parser reads it from lines of its own; None for code inside of JSON."""
+    first, last = "<parameter=code>", "</parameter>"
+    try:
+        call = parser(f"<function=execute_code>\n{first}\nif a:\n    b\n{last}\n</function>", [EXECUTE_CODE])
+        call = call[0] if isinstance(call, list) else call
+        return (first, last) if call["arguments"]["code"].strip() == "if a:\n    b" else None
+    except Exception:  # as above
+        return None
 
 
 Dialect = Tags | Native

@@ -102,7 +102,8 @@ class Agent:
                 f"the model's {self.context}",
                 "punie chat",
             )
-        prompt = Prompt(self.renderer.chat(messages, tail=self.tail), self.registry.names, tokens)
+        chat = self.renderer.chat(messages, tail=self.tail)
+        prompt = Prompt(chat, self.registry.names, tokens, self.renderer.dialect.tags)
         async for event in self.engine.generate(prompt, max_tokens=self.max_tokens):
             yield event
 

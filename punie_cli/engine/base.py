@@ -17,12 +17,14 @@ class Prompt:
     """A conversation up to where the next reply begins, in both forms that engines read.
 
     `messages` is OpenAI style; `builtins` names what a program may call; `tokens` is the whole rendered
-    prompt.
+    prompt. `tags` open and close a program, each alone on its line: an engine may then look at its lines as they
+    are written (lines.py); None where they cannot be read from the text.
     """
 
     messages: list[dict[str, Any]]
     builtins: tuple[str, ...]
     tokens: list[int]
+    tags: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Usage:
     """What a reply cost. `cached_tokens` of the `prompt_tokens` were not read again.
 
     `first_token_s` counts from when the engine took the prompt; `tokens_per_s` is decoding alone, 0 for fewer
-    than two tokens; `peak_gb` is the most memory MLX held since the engine opened.
+    than two tokens; `peak_gb` is the most memory MLX held since the engine opened; `dropped_tokens` were written
+    and taken back, beside the `completion_tokens`, because no program could come of them.
     """
 
     prompt_tokens: int = 0
@@ -46,6 +49,7 @@ class Usage:
     first_token_s: float = 0.0
     tokens_per_s: float = 0.0
     peak_gb: float = 0.0
+    dropped_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ prompt that goes on from there is read from where it differs.
 import contextlib
 import importlib.metadata
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mlx_lm.sample_utils import make_sampler
 from mlx_lm.utils import maybe_set_recommended_wired_limit
 
 from punie_cli.engine.base import Finish, Reply, Text, Usage
+from punie_cli.engine.lines import Dead, LineCheck
 from punie_cli.engine.prefix import PrefixStore, common_prefix, fingerprint
 from punie_cli.engine.text import Detokenizer
 from punie_cli.errors import UsageError
@@ -100,10 +101,17 @@ class Decoder:
         for _ in self._steps(core, 0, stopped):
             pass
 
-    def generate(self, tokens: Sequence[int], max_tokens: int, stopped: Callable[[], bool]) -> Generator[Text | Reply]:
+    def generate(
+        self,
+        tokens: Sequence[int],
+        max_tokens: int,
+        stopped: Callable[[], bool],
+        tags: tuple[str, str] | None = None,
+    ) -> Generator[Text | Reply]:
         """Read what is new in `tokens`, then decode; `stopped` is asked after each chunk and each token.
 
-        Raises UsageError for a prompt that does not fit; after any other exception the cache is empty.
+        Between `tags` a line that no program can come of is taken back, where the cache can be. Raises UsageError
+        for a prompt that does not fit; after any other exception the cache is empty.
         """
         tokens = list(tokens)
         if not tokens:
@@ -116,26 +124,45 @@ class Decoder:
         started = time.perf_counter()
         limit = max_tokens if self.context is None else min(max_tokens, self.context - len(tokens))
         cached = self._reuse(tokens)
-        text = Detokenizer(self.tokenizer)
+        text, shown = Detokenizer(self.tokenizer), 0
+        lines = LineCheck(tags if self._can_take_back() else None)
         produced: list[int] = []
+        first = last = 0.0
+        dead: Dead | None = None
+        while True:
+            banned, dead = dead.banned if dead else frozenset(), None
+            steps = self._steps(tokens + produced, limit - len(produced), stopped, banned)
+            with contextlib.closing(steps):
+                for token in steps:
+                    last = time.perf_counter()
+                    first = first or last
+                    produced.append(token)
+                    ended = token in self.ends
+                    judged = lines.end(token, text.finish()) if ended else lines.add(token, text.add(token))
+                    if isinstance(judged, Dead):
+                        dead = judged
+                        break
+                    if judged:
+                        shown += len(judged)
+                        yield Text(judged)
+                    if ended or stopped():
+                        break
+            if dead is None:
+                break
+            del produced[-dead.drop :]
+            self._reuse(tokens + produced)
+            text = Detokenizer(self.tokenizer)
+            for token in produced:
+                text.add(token)
         finish: Finish = "length"
-        first = last = started
-        with contextlib.closing(self._steps(tokens, limit, stopped)) as steps:
-            for token in steps:
-                last = time.perf_counter()
-                first = first if produced else last
-                produced.append(token)
-                if token in self.ends:
-                    finish = "stop"
-                    break
-                if piece := text.add(token):
-                    yield Text(piece)
-                if stopped():
-                    break
-        if finish != "stop" and len(produced) < limit:
+        if produced and produced[-1] in self.ends:
+            finish = "stop"
+        elif len(produced) < limit:
             finish = "cancelled"
-        if piece := text.finish():
+        text.finish()
+        if piece := text.text[shown:]:
             yield Text(piece)
+        written = len(produced) + lines.dropped
         yield Reply(
             text.text,
             produced,
@@ -144,9 +171,10 @@ class Decoder:
                 prompt_tokens=len(tokens),
                 cached_tokens=cached,
                 completion_tokens=len(produced),
-                first_token_s=round(first - started, 4),
-                tokens_per_s=round((len(produced) - 1) / (last - first), 2) if last > first else 0.0,
+                first_token_s=round(first - started, 4) if first else 0.0,
+                tokens_per_s=round((written - 1) / (last - first), 2) if last > first else 0.0,
                 peak_gb=round(mx.get_peak_memory() / 1e9, 3),
+                dropped_tokens=lines.dropped,
             ),
         )
 
@@ -193,8 +221,14 @@ class Decoder:
         self._cache, self._held, self._core_is_stored = fresh, list(self._core), True
         return True
 
-    def _steps(self, tokens: list[int], limit: int, stopped: Callable[[], bool]) -> Generator[int]:
-        """Tokens of the reply, at most `limit`; none when stopped while reading."""
+    def _can_take_back(self) -> bool:
+        """Whether any part of a reply can leave the cache; a sliding window forgets what would be needed."""
+        return all(type(c) is KVCache for c in self._cache)
+
+    def _steps(
+        self, tokens: list[int], limit: int, stopped: Callable[[], bool], banned: frozenset[int] = frozenset()
+    ) -> Generator[int]:
+        """Tokens that follow, at most `limit` and the first not of `banned`; none when stopped while reading."""
         known = len(self._held)
 
         def progress(read: int, total: int) -> None:
@@ -208,6 +242,7 @@ class Decoder:
             self.model,
             max_tokens=limit,
             sampler=self._sampler,
+            logits_processors=[first_not(banned)] if banned else None,
             prompt_cache=self._cache,
             prefill_step_size=self.chunk,
             prompt_progress_callback=progress,
@@ -228,6 +263,21 @@ class Decoder:
             steps.close()
             # That step ahead may still run; nothing must touch the cache before it is done.
             mx.synchronize(generation_stream)
+
+
+def first_not(banned: Iterable[int]) -> Callable[[mx.array, mx.array], mx.array]:
+    """A logits processor under which the next token is the best of all that are not `banned`; then it does nothing."""
+    left = list(banned)
+
+    def processor(tokens: mx.array, logits: mx.array) -> mx.array:
+        if not left:
+            return logits
+        allowed = mx.put_along_axis(logits, mx.array([left]), mx.array(-mx.inf, logits.dtype), axis=-1)
+        left.clear()
+        # Only the best: a sampler may draw what is far below it.
+        return mx.where(allowed == allowed.max(axis=-1, keepdims=True), allowed, -mx.inf)
+
+    return processor
 
 
 def end_tokens(tokenizer: Any) -> frozenset[int]:

@@ -40,7 +40,7 @@ class LiveEngine:
         training = self._model.training
         self._model.eval()
         try:
-            with closing(self._decoder.generate(prompt.tokens, max_tokens, self._ended)) as events:
+            with closing(self._decoder.generate(prompt.tokens, max_tokens, self._ended, prompt.tags)) as events:
                 for event in events:
                     yield event
         finally:

@@ -53,6 +53,7 @@ class _Warm:
 class _Generate:
     tokens: tuple[int, ...]
     max_tokens: int
+    tags: tuple[str, str] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +131,7 @@ class MLXEngine:
         Prompts of several tasks are answered one after the other. Closing the iterator, or cancelling the
         task that reads it, ends the work within a token or a chunk.
         """
-        mailbox = self._submit(_Generate(tuple(prompt.tokens), max_tokens))
+        mailbox = self._submit(_Generate(tuple(prompt.tokens), max_tokens, tags=prompt.tags))
         try:
             while (event := await mailbox.get()) is not _DONE:
                 if isinstance(event, PunieError):
@@ -235,7 +236,8 @@ class MLXEngine:
             case _Warm():
                 decoder.warm(stopped)
             case _Generate(tokens, max_tokens):
-                with contextlib.closing(decoder.generate(tokens, max_tokens, stopped)) as events:
+                tags = request.work.tags
+                with contextlib.closing(decoder.generate(tokens, max_tokens, stopped, tags)) as events:
                     for event in events:
                         mailbox.put(event)
 
