@@ -99,8 +99,11 @@ async def run_case(case: Case, make_agent: AgentFactory) -> CaseOutcome:
 
 
 def _prepare(case: Case, root: Path) -> dict[str, str]:
-    """Make the project of a case and return its files."""
-    shutil.copytree(case.fixture_folder, root, ignore=shutil.ignore_patterns(*CACHES))
+    """Make the project of a case, an empty one without a fixture, and return its files."""
+    if case.fixture:
+        shutil.copytree(case.fixture_folder, root, ignore=shutil.ignore_patterns(*CACHES))
+    else:
+        root.mkdir()
     for path, text in case.files.items():
         place = root / path
         place.parent.mkdir(parents=True, exist_ok=True)

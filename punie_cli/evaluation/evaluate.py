@@ -23,9 +23,9 @@ from punie_cli.agent.loop import Agent
 from punie_cli.agent.open import Connect, connect_mlx, open_agent
 from punie_cli.errors import BusyError, Exit
 from punie_cli.evaluation import results
+from punie_cli.evaluation.case import CaseOutcome, run_case
 from punie_cli.evaluation.plan import Plan
 from punie_cli.evaluation.results import CaseRun, EvalRun, Subject, Verdict
-from punie_cli.evaluation.run import CaseResult, run_case
 from punie_cli.evaluation.subject import prompt_of, subject_of, versions
 from punie_cli.evaluation.suites import Case, Suite
 from punie_cli.models.building import locked
@@ -152,7 +152,7 @@ async def _try(suite: Suite, case: Case, sample: int, make_agent: Callable[[Work
     """One sample of a case; what punie itself did wrong in it is a failed case, too."""
     start = time.monotonic()
     try:
-        result = await run_case(case, case.fixture_folder, make_agent)
+        result = await run_case(case, make_agent)
     except Exception as error:
         _log.exception("case %s of suite %s", case.name, suite.name)
         return _crashed(suite, case, sample, f"crashed: {type(error).__name__}: {error}", time.monotonic() - start)
@@ -163,27 +163,22 @@ async def _try(suite: Suite, case: Case, sample: int, make_agent: Callable[[Work
     return _kept(suite, case, sample, result)
 
 
-def _kept(suite: Suite, case: Case, sample: int, result: CaseResult) -> CaseRun:
+def _kept(suite: Suite, case: Case, sample: int, result: CaseOutcome) -> CaseRun:
     score = result.score
     usage = [line for line in result.records if line["type"] == "usage"]
     return CaseRun(
-        suite=suite.name,
-        case=case.name,
-        group=case.group,
-        sample=sample,
-        fields_asked=bool(case.expect.fields),
+        **_named(suite, case, sample),
         passed=score.passed,
         calls=Verdict(ok=score.calls.ok, reason=score.calls.reason),
         files=Verdict(ok=score.files.ok, reason=score.files.reason),
         answer=Verdict(ok=score.answer.ok, reason=score.answer.reason),
-        fields=getattr(score, "fields", None),
+        fields=score.fields,
         reason=" ".join(score.reason.split()),
-        prompts=case.prompts,
         steps=len(usage),
         prompt_tokens=sum(line["prompt_tokens"] for line in usage),
         completion_tokens=sum(line["completion_tokens"] for line in usage),
         seconds=round(result.seconds, 3),
-        diff=getattr(result, "diff", ""),
+        diff=result.diff,
         records=result.records,
     )
 
@@ -191,24 +186,25 @@ def _kept(suite: Suite, case: Case, sample: int, result: CaseResult) -> CaseRun:
 def _crashed(suite: Suite, case: Case, sample: int, reason: str, seconds: float) -> CaseRun:
     missed = Verdict(ok=False, reason=reason)
     return CaseRun(
-        suite=suite.name,
-        case=case.name,
-        group=case.group,
-        sample=sample,
-        fields_asked=bool(case.expect.fields),
+        **_named(suite, case, sample),
         passed=False,
         calls=missed,
         files=missed,
         answer=missed,
         fields=False if case.expect.fields else None,
         reason=" ".join(reason.split()),
-        prompts=case.prompts,
         steps=0,
         prompt_tokens=0,
         completion_tokens=0,
         seconds=round(seconds, 3),
         records=(),
     )
+
+
+def _named(suite: Suite, case: Case, sample: int) -> dict[str, Any]:
+    asked = bool(case.expect.fields)
+    names = {"suite": suite.name, "case": case.name, "group": case.group, "sample": sample}
+    return names | {"fields_asked": asked, "prompts": case.prompts}
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ _NONE = re.compile(rf"\b(?:no(?! such)|without)\s+(?:\w+\s+){{0,2}}?(?:{_FINDING
 _CLEAN = re.compile(rf"\b(?:no|without)\s+(?:\w+\s+){{0,2}}?{_FINDINGS}\b")
 _DONE = r"(?:written|changed|run|checked|made|read|created|saved|tested)"
 _NOT_DONE = re.compile(
-    r"\b(?:refus\w+|declin\w+|denied|not (?:allowed|permitted)|could not|couldn't|cannot|can't|unable|not found|no such|"
-    r"not there|(?:does|do|did) not exist|(?:doesn't|don't|didn't) exist|is missing|not installed|"
+    r"\b(?:refus\w+|declin\w+|denied|not (?:allowed|permitted)|could not|couldn't|cannot|can't|unable|not found|"
+    r"no such|not there|(?:does|do|did) not exist|(?:doesn't|don't|didn't) exist|is missing|not installed|"
     r"(?:is|are|was|were)n't (?:there|here|installed|allowed|found)|there (?:is|are|was|were) no|(?:has|have|had) no|"
     rf"not (?:\w+ )?{_DONE}|nothing was {_DONE}|(?:was|were|is|are)n't {_DONE})\b"
 )
