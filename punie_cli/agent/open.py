@@ -80,14 +80,21 @@ def use(name: str, adapter: str | None = None) -> Choice:
     return choose(Settings(model=name))
 
 
-async def connect_mlx(settings: Settings, *, temperature: float = 0.0) -> Connected:
-    """Load the chosen model on this machine: a second for the embedded one, a minute for the largest."""
+async def connect_mlx(settings: Settings, *, temperature: float = 0.0, batch: int = 1) -> Connected:
+    """Load the chosen model on this machine: a second for the embedded one, a minute for the largest.
+
+    With `batch` above 1 so many prompts are answered at the same time.
+    """
+    from punie_cli.engine.batch import BatchEngine
     from punie_cli.engine.blas import load_blas
     from punie_cli.engine.mlx import MLXEngine
 
     choice = choose(settings)
     load_blas(settings.blas)
-    engine = MLXEngine(choice.model, choice.adapter, name=choice.name, temperature=temperature)
+    if batch > 1:
+        engine = BatchEngine(choice.model, choice.adapter, size=batch, name=choice.name, temperature=temperature)
+    else:
+        engine = MLXEngine(choice.model, choice.adapter, name=choice.name, temperature=temperature)
     try:
         await engine.open()
     except BaseException:
