@@ -13,6 +13,8 @@ from punie_cli.evaluation.results import EvalRun
 from punie_cli.evaluation.scores import scores
 from punie_cli.evaluation.suites import Case, Suite
 
+# More at once gain little, and each needs memory for what it has read.
+_BATCH = 8
 _DEFAULT = ("foundation", "phase23")
 
 
@@ -69,7 +71,8 @@ def choose_suites(names: Sequence[str] = ()) -> tuple[Suite, ...]:
 
 def engine_for(temperature: float, batch: int | None = None) -> tuple[Connect, int]:
     """What opens an engine for so many cases at once, and how many that is where nothing is said."""
-    return functools.partial(connect_mlx, temperature=temperature), batch or 1
+    batch = batch or _BATCH
+    return functools.partial(connect_mlx, temperature=temperature, batch=batch), batch
 
 
 def parse_share(text: str) -> float:

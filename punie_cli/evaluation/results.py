@@ -188,6 +188,10 @@ def resolve(name: str) -> EvalRun:
         found = [run for run in runs if run.finished and (name == "last" or name in names_of(run.subject))]
     if found:
         return load(found[-1].id)
+    if begun := [run.id for run in runs if name == "last" or name in names_of(run.subject)]:
+        raise MissingError(
+            f"no evaluation '{name}' has finished; {begun[-1]} is unfinished", f"punie eval show {begun[-1]}"
+        )
     known = list(dict.fromkeys(n for run in reversed(runs) for n in (run.id, *names_of(run.subject))))
     near = difflib.get_close_matches(name, known, 3) or known[:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "there is none yet"
