@@ -764,7 +764,8 @@ def _again(context: click.Context, without: tuple[str, ...]) -> list[str]:
     words = context.command_path.split()[1:]
     for parameter in context.command.params:
         value = context.params.get(parameter.name or "")
-        if parameter.name in without or value in (None, False, ()):
+        given = context.get_parameter_source(parameter.name or "") is not click.core.ParameterSource.DEFAULT
+        if parameter.name in without or value in (None, False, ()) or not given:
             continue
         for each in value if parameter.multiple else (value,):
             words += [parameter.opts[-1]] if each is True else [parameter.opts[-1], str(each)]
@@ -1180,6 +1181,113 @@ def eval_run(
     if wanted is not None:
         require(run, wanted)
     return Exit.OK
+
+
+@_examples("punie eval list", "punie eval list --json")
+@eval_.command("list")
+@_json
+@click.pass_obj
+def eval_list(app: App, json_: bool) -> None:
+    """List the evaluations, the newest first."""
+    from punie_cli import evals as room
+    from punie_cli.evaluation.results import list_runs
+    from punie_cli.render import print_listing
+
+    print_listing(room.runs(list_runs()), "json" if json_ else "table", app.settings().color)
+
+
+@_examples("punie eval show last", "punie eval show e0007 --case check-then-fix", "punie eval show phase-24 --json")
+@eval_.command("show")
+@click.argument("name", metavar="RUN")
+@click.option("--case", metavar="NAME", help="One case in full: programs, calls, outputs, answer, files.")
+@_json
+@click.pass_obj
+def eval_show(app: App, name: str, case: str | None, json_: bool) -> None:
+    """Show an evaluation: its scores and its cases.
+
+    RUN is an id, `last`, or the newest finished run of a model, an adapter, a subject or the number of a phase.
+    """
+    import json
+
+    from punie_cli import eval_text
+    from punie_cli import evals as room
+    from punie_cli.evaluation.results import resolve
+    from punie_cli.render import print_lines, print_sections
+
+    run, color = resolve(name), app.settings().color
+    chosen = room.find_cases(run, case) if case else []
+    if json_:
+        _print_line(json.dumps([room.case_record(each) for each in chosen] if case else eval_text.as_record(run)))
+    elif case:
+        for number, each in enumerate(chosen):
+            print_lines([("", "")] * bool(number) + list(room.case_lines(each)), color)
+    else:
+        click.echo("\n".join([*eval_text.result_lines(run), ""]))
+        print_sections([("", room.cases(run))], color)
+
+
+@_examples("punie eval compare 23 24", "punie eval compare e0007 last", "punie eval compare smollm2-135m phase-24 --json")
+@eval_.command("compare")
+@click.argument("names", metavar="A B...", nargs=-1, required=True)
+@_json
+@click.pass_obj
+def eval_compare(app: App, names: tuple[str, ...], json_: bool) -> None:
+    """Compare evaluations with the first of them, case by case.
+
+    Only cases that both ran from the same suite count. A difference is told with its 95 % interval: where that holds 0,
+    no difference was seen.
+    """
+    import json
+
+    from punie_cli import evals as room
+    from punie_cli.evaluation.results import resolve
+    from punie_cli.render import View, print_sections
+
+    if len(names) < 2:
+        raise UsageError("compare needs two evaluations or more", f"punie eval compare {names[0]} last")
+    runs, color = [resolve(name) for name in names], app.settings().color
+    if json_:
+        _print_line(json.dumps(room.comparison_record(runs)))
+        return
+    print_sections(room.comparison(runs), color)
+    for line in room.left_out(runs):
+        View(color=color).note(line)
+
+
+@_examples(
+    "punie eval report last --html report.html", "punie eval report 23 24 --junit eval.xml", "punie eval report e0007"
+)
+@eval_.command("report")
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.option("--html", type=_FILE, metavar="FILE", help="Write one HTML page with every case.")
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write JUnit XML.")
+@_json
+@click.pass_obj
+def eval_report(app: App, names: tuple[str, ...], html: Path | None, junit: Path | None, json_: bool) -> None:
+    """Report on evaluations: in the terminal, as a page, as JUnit XML or as JSON.
+
+    Of several runs the first is what the others are compared with. --json has all records of all turns.
+    """
+    import json
+
+    from punie_cli import evals as room
+    from punie_cli.evaluation import junit as xml
+    from punie_cli.evaluation import report as pages
+    from punie_cli.evaluation.results import resolve
+    from punie_cli.render import print_sections
+
+    runs = [resolve(name) for name in names]
+    for path, write in ((html, pages.write_page), (junit, xml.write)):
+        if path is not None:
+            try:
+                click.echo(write(runs, path), err=json_)
+            except OSError as error:
+                raise UsageError(f"{path} cannot be written: {error.strerror}", None) from error
+    if json_:
+        _print_line(json.dumps(room.report_record(runs)))
+    elif not (html or junit):
+        click.echo("\n".join(room.summary(runs)))
+        print_sections(room.report(runs), app.settings().color)
 
 
 @_examples("punie doctor", "punie doctor --json")

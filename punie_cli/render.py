@@ -36,6 +36,11 @@ _GUTTER = "│ "
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
 
+_LINE_STYLES = {
+    "title": "bold", "prompt": "bold", "good": "green", "bad": "red", "soft": "dim", "program": "cyan", "output": "dim",
+    "head": "bold", "hunk": "cyan", "added": "green", "removed": "red",
+}  # fmt: skip
+
 
 class View:
     """Shows the events of a session.
@@ -275,6 +280,23 @@ def print_listing(listing: Listing, form: Literal["table", "names", "json"], col
         for row in listing.rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
         console.print(table)
+
+
+def print_sections(sections: Iterable[tuple[str, Listing]], color: Color = "auto") -> None:
+    """Listings one under the other, each under its title."""
+    for number, (title, listing) in enumerate(sections):
+        if number:
+            sys.stdout.write("\n")
+        if title:
+            _console(sys.stdout, color).print(Text(visible(title), style="bold"))
+        print_listing(listing, "table", color)
+
+
+def print_lines(lines: Iterable[tuple[str, str]], color: Color = "auto") -> None:
+    """Lines on stdout, each in the style of its kind."""
+    console = _console(sys.stdout, color)
+    for kind, text in lines:
+        console.print(Text(visible(text), style=_LINE_STYLES.get(kind, "")), soft_wrap=True)
 
 
 def print_segments(segments: Iterable[Segment], *, mask: bool = False, color: Color = "auto") -> None:

@@ -1,14 +1,23 @@
 """Evaluations as JUnit XML, for what shows test results: a test suite for each run and suite, a test case for each try.
 
-Path("junit.xml").write_text(junit.xml([run]), encoding="utf-8")
+junit.write([results.resolve("last")], Path("junit.xml"))
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from punie_cli.approvals import visible
 from punie_cli.evaluation.results import CaseRun, EvalRun
 from punie_cli.evaluation.transcript import plain_text
+
+
+def write(runs: Sequence[EvalRun], path: Path) -> Path:
+    """Write the document of these runs."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(xml(runs), encoding="utf-8")
+    part.replace(path)
+    return path
 
 
 def xml(runs: Sequence[EvalRun]) -> str:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _FOLDER = Path(__file__).parent
 _TEMPLATE, _SCRIPT = _FOLDER / "report.html.j2", _FOLDER / "report.js"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIFF_CHARS = 20_000
+# Digits of a hash that tell it from others.
+_HASH = 16
 # What the lexer names → the class in the style sheet; all else has the colour of text.
 _COLOURS = (("Keyword", "k"), ("Operator.Word", "k"), ("Literal.String", "s"), ("Literal.Number", "m"),
             ("Comment", "c"), ("Name.Function", "f"), ("Name.Class", "f"), ("Name.Builtin", "f"))  # fmt: skip
@@ -123,7 +126,7 @@ def page(runs: Sequence[EvalRun]) -> str:
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"code": highlighted, "shown": visible, "points": points}
+    environment.filters |= {"code": highlighted, "shown": visible, "points": points, "short": short}
     script = _SCRIPT.read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     entries = list(_entries(runs))
@@ -147,12 +150,19 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
+def short(value: Any) -> str:
+    """A value on one line; of a hash its first digits."""
+    text = "-" if value is None else str(value)
+    return text[:_HASH] if len(text) == 64 and not set(text) - set("0123456789abcdef") else text
+
+
 def reach(comparisons: Iterable[Comparison]) -> float:
     """The greatest distance from 0 that a drawing of these differences must show, in steps of 0.1."""
     ends = [abs(end) for each in comparisons for end in (each.difference.low, each.difference.high)]
     return max(0.1, -(-max(ends, default=0.0) // 0.1) / 10)
 
 
+@lru_cache(1024)
 def highlighted(code: str) -> "Markup":
     """Python with a class for each kind of word."""
     from markupsafe import Markup, escape
@@ -176,11 +186,11 @@ def _card(place: int, run: EvalRun) -> Card:
     facts = {
         "model": subject.model,
         "path": subject.path,
-        "weights": subject.weights[:16],
+        "weights": short(subject.weights),
         "adapter": subject.adapter or "none",
         "adapter path": subject.adapter_path,
-        "adapter hash": (subject.adapter_hash or "")[:16],
-        "prompt hash": (subject.prompt_hash or "")[:16],
+        "adapter hash": short(subject.adapter_hash) if subject.adapter_hash else None,
+        "prompt hash": short(subject.prompt_hash) if subject.prompt_hash else None,
         "phase": subject.phase,
         "bits of a weight": None if subject.bits is None else f"{subject.bits:.2f}",
     }
@@ -250,7 +260,7 @@ def _table(title: str, columns: Sequence[dict[str, Tally]]) -> BarTable:
 def _bar(run: int, each: Tally) -> Bar:
     low, high = each.interval
     count = f"{each.passed} of {each.n}" if each.n else ""
-    return Bar(run, _LETTERS[run % 26], count, *(round(100 * value, 1) for value in (each.share, low, high)))
+    return Bar(run, _LETTERS[run % 26], count, *(round(100 * value, 3) for value in (each.share, low, high)))
 
 
 def _entries(runs: Sequence[EvalRun]) -> Iterator[Entry]:
