@@ -85,7 +85,8 @@ def _summary(done: Summary) -> Listing:
     ]
     if done.share is not None and done.gate is not None:
         verdict = "passed" if done.passed else "not passed"
-        rows.append(("gate", "", f"{done.share:.0%} of {done.n}, {done.gate:.0%} asked for: {verdict}", ""))
+        found = "; ".join([f"{done.share:.0%} of {done.n}, {done.gate:.0%} asked for", *done.short])
+        rows.append(("gate", "", f"{found}: {verdict}", ""))
     return Listing(("stage", "time", "what", "where"), rows, [asdict(done)])
 
 

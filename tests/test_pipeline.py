@@ -35,6 +35,7 @@ prompt = "What is a list?"
 no_calls = true
 [[case]]
 name = "read"
+group = "reading"
 prompt = "Read README.md"
 [case.expect]
 calls = [{ builtin = "read_file" }]
@@ -66,6 +67,7 @@ group_size = 32
 suite = "{suite}"
 rows = 2
 gate = {gate}
+groups = {groups}
 """
 
 LIMITS = Settings(max_tokens=8, max_steps=2)
@@ -86,7 +88,8 @@ def write(base: Path, punie_home: Path) -> Callable[..., None]:
     def write(**values: Any) -> None:
         path = punie_home / "data" / "phases" / "90.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(PHASE.format(**{"base": base, "bases": [], "bits": 4, "suite": suite, "gate": 0.0, **values}))
+        given = {"base": base, "bases": [], "bits": 4, "suite": suite, "gate": 0.0, "groups": "{}", **values}
+        path.write_text(PHASE.format(**given))
 
     write()
     return write
@@ -152,11 +155,26 @@ def test_from_rows_to_a_score_and_then_nothing_to_do(write: Callable[..., None])
     write(bits=8)
     judged = go(told := [])
     assert (told, judged.passed) == ([f"{stage} skipped: unchanged" for stage in STAGES], True)
+    # A group has a count of its own that must pass.
+    write(bits=8, groups="{ reading = 1 }")
+    with pytest.raises(GateError) as caught:
+        go(told := [])
+    assert told == [f"{stage} skipped: unchanged" for stage in STAGES]
+    assert caught.value.message.endswith("% of 2, 0% are asked for; reading 0 of 1, 1 are asked for")
+    write(bits=8)
     go(told := [], "fuse", sets=["train.steps=2"])
     assert told == ["rows skipped: unchanged", "train: changed: recipe", "fuse: changed: adapter"]
     (data_dir() / "models" / "phase-90-fused" / "model.safetensors").unlink()
     go(told := [], "fuse", sets=["train.steps=2"])
     assert told[1:] == ["train skipped: unchanged", "fuse: its output is gone or damaged"]
+
+
+def test_a_group_that_cannot_pass_is_refused_before_the_training(write: Callable[..., None]) -> None:
+    write(groups="{ reading = 2 }")
+    with pytest.raises(UsageError) as caught:
+        go(told := [])
+    assert caught.value.message.startswith("phase 90 asks for 2 cases of the group 'reading'; the suite ")
+    assert (caught.value.message.endswith(" has 1"), told) == (True, [])
 
 
 def test_a_phase_without_a_stage_says_so(write: Callable[..., None]) -> None:

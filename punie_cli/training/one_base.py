@@ -15,6 +15,7 @@ from punie_cli.agent.open import Connect, choose
 from punie_cli.errors import PunieError, UsageError
 from punie_cli.evaluation import suites
 from punie_cli.evaluation.measure import Tried, measure
+from punie_cli.evaluation.results import EvalRun
 from punie_cli.models import store
 from punie_cli.models.building import PullStep, building, locked, require_disk, store_folder, write_json
 from punie_cli.models.files import check_complete, weight_hash
@@ -90,12 +91,12 @@ class Pipeline:
         stages = up_to(self.through, present(self.phase))
         with locked(folder, seconds=0):
             self._require_room(stages)
+            if "eval" in stages:
+                self._require_groups()
             for self.stage in stages:
                 self.done[self.stage] = work[self.stage]()
                 _free()
-        gate = self.phase.eval.gate if self.phase.eval else None
-        base = store.name_of(self.base_folder)
-        summary = summarize(self.phase.number, base, self.done.values(), gate)
+        summary = summarize(self.phase.number, store.name_of(self.base_folder), self.done.values(), self.phase.eval)
         if summary.run and Path(summary.run).is_dir():
             write_json(Path(summary.run) / "pipeline.json", asdict(summary))
             keep_report(Path(summary.run))
@@ -113,6 +114,20 @@ class Pipeline:
             need += weights.parameters * (self.phase.quantize.bits + 32 / self.phase.quantize.group_size) / 8
         self.report(StagePlan(self.phase.number, self._base_name, stages, round(need / 1e9, 3)))
         require_disk(store_folder(), int(need))
+
+    def _require_groups(self) -> None:
+        """A gate that nothing can pass is better known before the training."""
+        recipe = self.phase.eval
+        if recipe is None or recipe.suite is None:
+            return
+        cases = suites.load(recipe.suite).case
+        for group, least in recipe.groups.items():
+            if (there := sum(case.group == group for case in cases)) < least:
+                raise UsageError(
+                    f"phase {self.phase.number} asks for {least} cases of the group {group!r}; "
+                    f"the suite {recipe.suite} has {there}",
+                    f"punie phases show {self.phase.number}",
+                )
 
     # rows
 
@@ -274,6 +289,7 @@ class Pipeline:
             folder = run if run.is_absolute() and run.is_dir() else self.ledger.folder
             (folder / "turns.jsonl").write_text(found.records(), encoding="utf-8")
             write_json(folder / "eval.json", {"phase": self.phase.number} | found.as_record())
+            groups = _groups(found.suite) if found.suite else {}
             probed = {"rows_passed": found.probe.passed, "rows": found.probe.n} if found.probe else {}
             facts = {
                 "suite": recipe.suite,
@@ -281,6 +297,7 @@ class Pipeline:
                 "n": found.n,
                 "share": found.share,
                 "model": found.model,
+                **({"groups": groups} if groups else {}),
                 **probed,
             }
             return Output(str(folder / "eval.json"), files_hash([folder / "eval.json"]) or "", facts)
@@ -299,6 +316,17 @@ class Pipeline:
             self.report(StageProgress(stage, step.text, step.done // 1_000_000, step.total // 1_000_000, "MB"))
 
         return tell
+
+
+def _groups(run: EvalRun) -> dict[str, list[int]]:
+    """How many cases of each group passed, and how many there are."""
+    found: dict[str, list[int]] = {}
+    for case in run.cases:
+        if case.group:
+            counts = found.setdefault(case.group, [0, 0])
+            counts[0] += case.passed
+            counts[1] += 1
+    return found
 
 
 def _free() -> None:

@@ -121,11 +121,15 @@ class Eval(_Strict):
     """Rows of the test side that are played as well (an executed probe)."""
     gate: float = Field(0.0, ge=0, le=1)
     """Least share of the suite's cases that must pass; without a suite, of the rows."""
+    groups: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Besides: how many cases of a group of the suite must pass at least."""
 
     @model_validator(mode="after")
     def _something(self) -> "Eval":
         if self.suite is None and not self.rows:
             raise ValueError("neither a suite nor rows are given")
+        if self.suite is None and self.groups:
+            raise ValueError("groups are those of a suite, and none is given")
         return self
 
 

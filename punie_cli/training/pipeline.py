@@ -37,8 +37,8 @@ def run_pipeline(
     """Do the stages of a phase up to `through`; `report` gets what happens, the Summary or Comparison last.
 
     A phase with `bases` has a pipeline for each of them, unless `model` names one. `settings` limit steps and tokens
-    of the evaluation. Raises GateError, after all results are kept, for a share below the gate (of several bases: of
-    all); BusyError while another process works on the same pipeline; otherwise what the stages raise.
+    of the evaluation. Raises GateError, after all results are kept, for a share or a group below the gate (of several
+    bases: of all); BusyError while another process works on the same pipeline; otherwise what the stages raise.
     """
     settings = settings or Settings()
     # Before anything imports mlx, and a tokenizer does.
@@ -67,8 +67,9 @@ def run_pipeline(
     judged = [summary for summary in summaries if summary.passed is not None]
     if judged and not any(summary.passed for summary in judged):
         best = max(judged, key=lambda summary: summary.share or 0.0)
+        found = f"{best.share:.0%} of {best.n}, {best.gate:.0%} are asked for"
         raise GateError(
-            f"phase {phase} is below its gate: {best.share:.0%} of {best.n}, {best.gate:.0%} are asked for",
+            f"phase {phase} is below its gate: {'; '.join([found, *best.short])}",
             f"punie phases show {phase}",
         )
     return done

@@ -1,11 +1,12 @@
 """What a pipeline came to: one line a stage, and the figures that a person asks for."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from punie_cli.training.phase import Eval
 from punie_cli.training.stages import StageRecord
 
 
@@ -24,7 +25,7 @@ class StageLine:
 class Summary:
     """A pipeline that went to its end. Losses in nats, sizes in bytes, share and gate from 0 to 1.
 
-    `passed` is None for a pipeline without an eval stage.
+    `passed` is None for a pipeline without an eval stage. `short` names the groups of which too few cases passed.
     """
 
     phase: int
@@ -38,6 +39,7 @@ class Summary:
     n: int | None = None
     gate: float | None = None
     passed: bool | None = None
+    short: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -53,13 +55,15 @@ class Comparison:
     summaries: tuple[Summary, ...]
 
 
-def summarize(phase: int, base: str, records: Iterable[StageRecord], gate: float | None) -> Summary:
-    """The summary of a pipeline's records; `gate` only where there is an eval stage."""
+def summarize(phase: int, base: str, records: Iterable[StageRecord], recipe: Eval | None) -> Summary:
+    """The summary of a pipeline's records; a gate only where there is an eval stage."""
     records = tuple(records)
     facts = {record.stage: record.output.facts for record in records}
     made = facts.get("quantize") or facts.get("fuse") or {}
     train, tried = facts.get("train", {}), facts.get("eval")
     share = tried["share"] if tried else None
+    gate = recipe.gate if recipe else None
+    short = _short(recipe.groups, tried.get("groups", {})) if recipe and tried else ()
     return Summary(
         phase,
         base,
@@ -71,7 +75,18 @@ def summarize(phase: int, base: str, records: Iterable[StageRecord], gate: float
         share,
         tried["n"] if tried else None,
         gate if tried else None,
-        None if share is None or gate is None else share >= gate,
+        None if share is None or gate is None else share >= gate and not short,
+        short,
+    )
+
+
+def _short(least: Mapping[str, int], groups: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    """Groups of which fewer cases passed than are asked for."""
+    counts = {group: groups.get(group, (0, 0)) for group in least}
+    return tuple(
+        f"{group} {counts[group][0]} of {counts[group][1]}, {wanted} are asked for"
+        for group, wanted in least.items()
+        if counts[group][0] < wanted
     )
 
 
