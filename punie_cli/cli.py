@@ -1226,7 +1226,9 @@ def eval_show(app: App, name: str, case: str | None, json_: bool) -> None:
         print_sections([("", room.cases(run))], color)
 
 
-@_examples("punie eval compare 23 24", "punie eval compare e0007 last", "punie eval compare smollm2-135m phase-24 --json")
+@_examples(
+    "punie eval compare 23 24", "punie eval compare e0007 last", "punie eval compare smollm2-135m phase-24 --json"
+)
 @eval_.command("compare")
 @click.argument("names", metavar="A B...", nargs=-1, required=True)
 @_json
@@ -1240,12 +1242,11 @@ def eval_compare(app: App, names: tuple[str, ...], json_: bool) -> None:
     import json
 
     from punie_cli import evals as room
-    from punie_cli.evaluation.results import resolve
     from punie_cli.render import View, print_sections
 
     if len(names) < 2:
         raise UsageError("compare needs two evaluations or more", f"punie eval compare {names[0]} last")
-    runs, color = [resolve(name) for name in names], app.settings().color
+    runs, color = room.find_runs(names), app.settings().color
     if json_:
         _print_line(json.dumps(room.comparison_record(runs)))
         return
@@ -1273,10 +1274,9 @@ def eval_report(app: App, names: tuple[str, ...], html: Path | None, junit: Path
     from punie_cli import evals as room
     from punie_cli.evaluation import junit as xml
     from punie_cli.evaluation import report as pages
-    from punie_cli.evaluation.results import resolve
     from punie_cli.render import print_sections
 
-    runs = [resolve(name) for name in names]
+    runs = room.find_runs(names)
     for path, write in ((html, pages.write_page), (junit, xml.write)):
         if path is not None:
             try:

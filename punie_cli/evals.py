@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from punie_cli.errors import MissingError
+from punie_cli.errors import MissingError, UsageError
 from punie_cli.eval_text import as_record, name_of, result_lines
 from punie_cli.evaluation.compare import Change, Comparison, Difference, compare, subject_differences
 from punie_cli.evaluation.report import diff_lines, points, short
-from punie_cli.evaluation.results import CaseRun, EvalRun
+from punie_cli.evaluation.results import CaseRun, EvalRun, resolve
 from punie_cli.evaluation.transcript import lines_of, pieces
 from punie_cli.listings import Listing
 from punie_cli.tool_output import counted
@@ -25,6 +25,18 @@ _TURN = {
     "program": "program",
     "output": "output",
 }
+
+
+def find_runs(names: Sequence[str]) -> list[EvalRun]:
+    """The runs that these names mean. Raises MissingError, and UsageError for two names of one run."""
+    found: dict[str, EvalRun] = {}
+    meant: dict[str, str] = {}
+    for name in names:
+        run = resolve(name)
+        if run.id in found:
+            raise UsageError(f"'{meant[run.id]}' and '{name}' both mean {run.id}", "punie eval list")
+        found[run.id], meant[run.id] = run, name
+    return list(found.values())
 
 
 def runs(found: Sequence[EvalRun]) -> Listing:

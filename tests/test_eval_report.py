@@ -143,7 +143,8 @@ def test_a_comparison(stored: list[EvalRun]) -> None:
         "e0002\tbetter\tcore/c2\t0%\t100%\tthe answer does not state 3\n"
         "e0002\tworse\tcore/c0\t100%\t0%\tthe answer does not state 3\n"
     )
-    (found,) = json.loads(punie("eval", "compare", "e0001", "last", "--json").stdout)["comparisons"]
+    # The label of the base is also the model of what was trained on it.
+    (found,) = json.loads(punie("eval", "compare", "small", "last", "--json").stdout)["comparisons"]
     assert (found["n"], found["difference"], found["verdict"]) == (3, 0.3333, "no difference seen")
     assert [change["case"] for change in found["lost"]] == ["c0"]
 
@@ -169,6 +170,7 @@ def test_reports_in_all_forms(stored: list[EvalRun], tmp_path: Path) -> None:
     [
         (("show", "e0009"), 3, "no evaluation 'e0009': did you mean e0002 or e0001?"),
         (("show", "e0001", "--case", "c22"), 3, "e0001 has no case 'c22'; did you mean c2?"),
+        (("compare", "last", "24"), 2, "'last' and '24' both mean e0002"),
         (("compare", "e0001"), 2, "compare needs two evaluations or more"),
         (("report", "e0001", "--html", "/no/x.html"), 2, "/no/x.html cannot be written: No such file or directory"),
     ],

@@ -185,7 +185,10 @@ def resolve(name: str) -> EvalRun:
     if _ID.fullmatch(name):
         found = [run for run in runs if run.id == f"e{int(name[1:]):04d}"]
     else:
-        found = [run for run in runs if run.finished and (name == "last" or name in names_of(run.subject))]
+        ended = [run for run in runs if run.finished]
+        # A base and what was trained on it share the model's name: the label is the stronger one.
+        found = [run for run in ended if name in ("last", run.subject.label)]
+        found = found or [run for run in ended if name in names_of(run.subject)]
     if found:
         return load(found[-1].id)
     if begun := [run.id for run in runs if name == "last" or name in names_of(run.subject)]:
