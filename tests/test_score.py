@@ -25,6 +25,7 @@ from punie_cli.evaluation.score import (
     states,
 )
 from punie_cli.evaluation.suites import CallPattern, Expect, load
+from punie_cli.evaluation.words import not_done
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.workspace import Workspace
 from tests.fake import QueueEngine
@@ -159,9 +160,71 @@ def test_reasons() -> None:
     assert score_answer(expect, [answer("b 2")]) == Part(False, "the answer does not name line 4")
 
 
-def test_a_path_that_was_left_out_is_the_root() -> None:
-    expect = Expect(calls=(CallPattern(builtin="typecheck", args={"path": "."}),))
-    assert score_calls(expect, [call("typecheck")]) == Part(True)
+@pytest.mark.parametrize(
+    ("wanted", "made", "fits"),
+    [
+        (("typecheck", {"path": "."}), call("typecheck"), True),
+        (("typecheck", {"path": "src"}), call("typecheck", path="./src/"), True),
+        (("typecheck", {}), call("lint", path="src"), False),
+        (("read_file", {"path": "a"}), call("read_file"), False),
+        (("run_command", {"command": "ls 'a b'"}), call("run_command", command=["ls", "a b"]), True),
+        (("run_command", {"command": ["ls", "-l"]}), call("run_command", command="ls  -l"), True),
+        (("run_command", {"command": "ls '"}), call("run_command", command="ls '"), True),
+        (("run_command", {"timeout_s": 60}), call("run_command", command="ls"), True),
+        (("write_file", {"path": "a", "text": "x\n"}), call("write_file", path="a", text="x"), True),
+        (("write_file", {"path": "a", "text": "x"}), call("write_file", path="a", text="y"), False),
+    ],
+)
+def test_arguments(wanted: tuple[str, dict[str, Any]], made: dict[str, Any], fits: bool) -> None:
+    expect = Expect(calls=(CallPattern(builtin=wanted[0], args=wanted[1]),))
+    assert score_calls(expect, [made]).ok is fits
+
+
+def test_order_needs_a_call_for_each_pattern() -> None:
+    check, write = CallPattern(builtin="typecheck"), CallPattern(builtin="write_file")
+    failed = CallPattern(builtin="typecheck", worked=False)
+    expect = Expect(calls=(failed, write, check), ordered=True)
+    tried, done, wrote = call("typecheck", ok=False), call("typecheck"), call("write_file")
+    assert score_calls(expect, [tried, call("lint"), wrote, tried, done]) == Part(True)
+    reason = "not in this order: typecheck(), write_file(), typecheck()"
+    assert score_calls(expect, [tried, done, wrote]) == Part(False, reason)
+    assert score_calls(expect, [done, wrote, done]) == Part(False, "no call typecheck() was tried and failed")
+    twice = Expect(calls=(check, check), ordered=True)
+    assert score_calls(twice, [done]) == Part(False, "not in this order: typecheck(), typecheck()")
+
+
+def test_the_answer_to_the_last_prompt_is_judged() -> None:
+    expect = Expect(answer_all=("a",))
+    prompt = {"type": "prompt", "text": "?"}
+    error = {"type": "error", "exit": 1, "message": "gone", "hint": None}
+    assert score_answer(expect, [prompt, answer("b"), prompt, answer("a")]) == Part(True)
+    assert score_answer(expect, [prompt, answer("a"), prompt]) == Part(False, "no answer")
+    assert score_answer(expect, [prompt, answer("a"), prompt, error]) == Part(False, "no answer: gone")
+    assert score_answer(expect, [prompt, answer("a"), error]) == Part(False, "no answer: gone")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("I am not allowed to change it.", True),
+        ("The write was refused.", True),
+        ("There is no cart.py in this project.", True),
+        ("config.json has no key timeout.", True),
+        ("ruff isn’t installed.", True),
+        ("The tests did not run: pytest was not found.", True),
+        ("There are no type errors in it.", False),
+        ("a.py has no lint findings.", False),
+        ("2 tests failed.", False),
+        ("Created a.py.", False),
+    ],
+)
+def test_not_done(text: str, said: bool) -> None:
+    assert not_done(text) is said
+
+
+@pytest.mark.parametrize("text", ["0 errors", "Zero.", "No type errors in a.py", "it passes without failures"])
+def test_states_zero(text: str) -> None:
+    assert states(text, 0) and not states(text, 1)
 
 
 @pytest.mark.parametrize(
@@ -215,9 +278,27 @@ def test_states_three(text: str, found: bool) -> None:
     assert states(text, 3) is found
 
 
+@given(st.text(), st.text(), st.text(min_size=1).filter(str.strip), st.integers())
+def test_any_reply_can_be_scored(code: str, said: str, words: str, number: int) -> None:
+    expect = Expect(
+        calls_any=(CallPattern(builtin="run_command", args={"command": words}, words=(words,)),),
+        fields=("errors",),
+        answer_any=(words,),
+        number=number,
+        lines=(number,),
+        refuses=True,
+        files_say={"a": (words,)},
+        changes=("*",),
+    )
+    output = {"type": "output", "text": said, "error": None}
+    records = [{"type": "program", "code": code}, call("run_command", command=said), output, answer(said)]
+    assert not score(expect, records, {"a": ""}, {"a": said}, (said,)).passed
+
+
 @given(st.text(), st.text(alphabet=st.characters(codec="utf-8"), min_size=1), st.integers(0, 10**6))
 def test_any_text_can_be_searched(text: str, words: str, number: int) -> None:
     says(text, words)
+    not_done(text)
     assert states(f"{text} there are {number} of them", number) or f"line {number}" in text or ":" in text
 
 
