@@ -151,6 +151,9 @@ def test_reasons() -> None:
     assert score_calls(expect, []) == Part(False, "no call typecheck(path='src') worked")
     any_of = Expect(calls_any=(CallPattern(builtin="run_command", words=("ls", "shop")),))
     assert score_calls(any_of, []) == Part(False, "none of run_command(ls, shop) worked")
+    fails = Expect(calls_any=(CallPattern(builtin="lint", worked=False), CallPattern(builtin="test")))
+    assert score_calls(fails, [call("lint")]) == Part(False, "none of lint() that fails, test() was seen")
+    assert score_calls(fails, [call("lint", ok=False)]) == Part(True)
     assert score_answer(expect, []) == Part(False, "no answer")
     error = {"type": "error", "exit": 3, "message": "the model is gone", "hint": None}
     assert score_answer(expect, [error]) == Part(False, "no answer: the model is gone")

@@ -96,7 +96,9 @@ def score_calls(expect: Expect, records: Iterable[Record]) -> Part:
     if expect.ordered and not _in_order(expect.calls, calls):
         return Part(False, f"not in this order: {', '.join(map(str, expect.calls))}")
     if expect.calls_any and not any(_fits(p, call, p.worked) for p in expect.calls_any for call in calls):
-        return Part(False, f"none of {', '.join(map(str, expect.calls_any))} worked")
+        failed = any(not pattern.worked for pattern in expect.calls_any)
+        any_of = ", ".join(f"{pattern}{'' if pattern.worked else ' that fails'}" for pattern in expect.calls_any)
+        return Part(False, f"none of {any_of} {'was seen' if failed else 'worked'}")
     unread = _unread(expect, records)
     return Part(not unread, f"no program read {', '.join(unread)} of a result" if unread else "")
 
