@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from punie_cli.evals import comparison_record
 from punie_cli.evaluation import junit, report, results
 from punie_cli.evaluation.results import EvalRun, Verdict
 from punie_cli.evaluation.transcript import cut, plain_text
@@ -147,6 +148,14 @@ def test_a_comparison(stored: list[EvalRun]) -> None:
     (found,) = json.loads(punie("eval", "compare", "small", "last", "--json").stdout)["comparisons"]
     assert (found["n"], found["difference"], found["verdict"]) == (3, 0.3333, "no difference seen")
     assert [change["case"] for change in found["lost"]] == ["c0"]
+
+
+def test_the_comparison_of_the_docs() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    (shown,) = [json.loads(line) for line in page.splitlines() if line.startswith('{"a": ')]
+    a, b = eval_run(passes("+" * 12 + "-" * 8)), eval_run(passes("+" * 10 + "--" + "+" * 6 + "--"), "e0002")
+    (found,) = comparison_record([a, b])["comparisons"]
+    assert {name: found[name] for name in shown} == shown
 
 
 def test_reports_in_all_forms(stored: list[EvalRun], tmp_path: Path) -> None:
