@@ -136,6 +136,7 @@ def test_every_key(tmp_path: Path) -> None:
         (SUITE.replace("prompt", 'missing = ["git"]\nprompt'), "case 'a': missing[0]: Input should be 'ty', 'ruff'"),
         (SUITE.replace("prompt", 'prompts = ["p"]\nprompt'), "case 'a': it has both prompt and prompts"),
         (SUITE.replace('"p"', '" "'), "case 'a': prompts[0]: a text is empty"),
+        (SUITE.replace("bookstall", "../rows"), ": fixture: '../rows' is not a path inside the project"),
         (SUITE.partition("\n")[2], "case 'a': fixture: neither the case nor the suite names one"),
     ],
 )
@@ -156,6 +157,21 @@ def test_a_suite_from_a_file(tmp_path: Path) -> None:
     written(tmp_path, SUITE + SECOND.replace("prompts", 'fixture = "nowhere"\nprompts'))
     with pytest.raises(MissingError, match=r"suite mine needs the fixture 'nowhere', .* \(case 'b'\)"):
         load(path)
+
+
+def test_a_fixture_beside_the_suite(tmp_path: Path) -> None:
+    text = SUITE.replace('"bookstall"', '"./mine"')
+    for home in (tmp_path / "one", tmp_path / "two"):
+        (home / "mine").mkdir(parents=True)
+        (home / "mine" / "a.py").write_text("x = 1\n", encoding="utf-8")
+    one, two = (load(written(tmp_path / name, text)) for name in ("one", "two"))
+    assert [suite.case[0].fixture_folder for suite in (one, two)] == [tmp_path / "one/mine", tmp_path / "two/mine"]
+    # It is the same suite, wherever it lies.
+    assert one.hash == two.hash
+    (tmp_path / "two" / "mine" / "a.py").write_text("x = 2\n", encoding="utf-8")
+    assert one.hash != two.hash
+    with pytest.raises(MissingError, match=r"needs the fixture '.*other', which is not there"):
+        load(written(tmp_path / "one", text.replace("mine", "other")))
 
 
 def test_an_unknown_suite_names_those_there_are() -> None:

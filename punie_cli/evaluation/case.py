@@ -69,7 +69,7 @@ async def run_case(case: Case, make_agent: AgentFactory) -> CaseOutcome:
     checked: tuple[str, ...] = ()
     start = seconds = 0.0
     with tempfile.TemporaryDirectory(prefix="punie-eval-", ignore_cleanup_errors=True) as scratch:
-        root = Path(scratch) / (case.fixture or "project")
+        root = Path(scratch) / (case.fixture_folder.name if case.fixture else "project")
         try:
             before = after = _prepare(case, root)
             agent = make_agent(Workspace(root, _approver(case), missing=case.missing))

@@ -32,7 +32,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _fixture(name: str) -> str:
+    return name if name == "" or name.startswith("./") else _path(name)
+
+
 File = Annotated[str, AfterValidator(_path)]
+Fixture = Annotated[str, AfterValidator(_fixture)]
 Words = Annotated[str, AfterValidator(_text)]
 
 
@@ -130,7 +135,7 @@ class Case(_Strict):
 
     name: str = Field(min_length=1)
     group: str = ""
-    fixture: str = ""
+    fixture: Fixture = ""
     prompts: tuple[Words, ...] = Field(min_length=1)
     files: dict[File, str] = {}
     allow: frozenset[Literal["write", "run"]] = frozenset()
@@ -152,19 +157,26 @@ class Case(_Strict):
     @property
     def fixture_folder(self) -> Path:
         """Where the fixture lies; it is copied for each case, never worked in."""
+        # A whole path, which a fixture beside its suite has, stays as it is.
         return shipped("fixtures", self.fixture)
+
+    @property
+    def fixture_name(self) -> str:
+        """The fixture without where this machine has it."""
+        return f"./{self.fixture_folder.name}" if Path(self.fixture).is_absolute() else self.fixture
 
 
 class Suite(_Strict):
     """Cases over fixtures, which are folders below `data/fixtures`; `fixture` is that of cases that name none.
 
-    A sealed suite is run seldom: who looks at it often fits to it.
+    A name that begins with `./` is a folder beside the suite's file; `load` makes a whole path of it. A sealed suite is
+    run seldom: who looks at it often fits to it.
     """
 
     name: str
     title: str = ""
     sealed: bool = False
-    fixture: str = ""
+    fixture: Fixture = ""
     case: tuple[Case, ...] = Field(min_length=1)
 
     @field_validator("case")
@@ -190,10 +202,10 @@ class Suite(_Strict):
     @property
     def hash(self) -> str:
         """SHA-256 (hex) of what is asked and wanted: the cases, and the files of their fixtures."""
-        cases = [case.model_dump(exclude_defaults=True) for case in self.case]
+        cases = [case.model_dump(exclude_defaults=True) | {"fixture": case.fixture_name} for case in self.case]
+        folders = {case.fixture_name: case.fixture_folder for case in self.case}
         files = {
-            case.fixture: {path: data.hex() for path, data in fixture_files(case.fixture_folder).items()}
-            for case in self.case
+            name: {path: data.hex() for path, data in fixture_files(folder).items()} for name, folder in folders.items()
         }
         text = json.dumps({"cases": cases, "files": files}, sort_keys=True, default=sorted)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -240,12 +252,13 @@ def load(name: str | Path) -> Suite:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingError(f"no suite '{name}'; there are: {', '.join(names())}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"suite {path} cannot be read: {error}") from error
     try:
         suite = Suite.model_validate({"name": path.stem} | table)
     except ValidationError as error:
         raise UsageError(f"suite {path}: {_problems(error, table)}") from error
+    suite = suite.model_copy(update={"case": tuple(_beside(case, path.parent) for case in suite.case)})
     for case in suite.case:
         if not case.fixture:
             raise UsageError(f"suite {path}: case '{case.name}': fixture: neither the case nor the suite names one")
@@ -254,6 +267,12 @@ def load(name: str | Path) -> Suite:
                 f"suite {suite.name} needs the fixture '{case.fixture}', which is not there (case '{case.name}')"
             )
     return suite
+
+
+def _beside(case: Case, folder: Path) -> Case:
+    if not case.fixture.startswith("./"):
+        return case
+    return case.model_copy(update={"fixture": str((folder / case.fixture).resolve())})
 
 
 def _problems(error: ValidationError, table: dict[str, Any]) -> str:
