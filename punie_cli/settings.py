@@ -38,6 +38,7 @@ class Settings(BaseModel):
     suites: tuple[str, ...] = Field(
         (), description="the suites that `punie eval` runs: names, or files that end in .toml"
     )
+    check_programs: bool = Field(True, description="whether ty looks at a program of the model before it runs")
     blas: str | None = Field(None, description="the BLAS library for MLX on the CPU, or `none`")
     color: Literal["auto", "always", "never"] = Field("auto", description="colours in the terminal")
     notify: str | None = Field(

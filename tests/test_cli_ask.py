@@ -77,6 +77,7 @@ def test_json_lines(project: Path) -> None:
         "first_token_s": 0.0,
         "tokens_per_s": 0.0,
         "peak_gb": 0.0,
+        "dropped_tokens": 0,
     }
     records = ran.records
     assert len(records[0].pop("prompt_hash")) == HASH_LENGTH

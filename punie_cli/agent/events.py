@@ -79,7 +79,7 @@ class Output:
 
     text: str
     error: dict[str, Any] | None
-    """`kind`, `message` and `line` (of the program, or None)."""
+    """`kind`, `message` and `line` (of the program, or None); `ran` False where the error was seen before it ran."""
     truncated: bool
     type: str = field(default="output", init=False)
 

@@ -13,6 +13,7 @@ from punie_cli.agent.dialects import output_body
 from punie_cli.agent.events import Answered, Delta, Event, Output, Program, Prompted, Used
 from punie_cli.agent.execute import as_message, run_program
 from punie_cli.agent.messages import Message, answer, expand, program, user
+from punie_cli.agent.precheck import Precheck
 from punie_cli.agent.prompt import Renderer
 from punie_cli.builtins.registry import Registry
 from punie_cli.engine.base import Engine, Prompt, Reply, Text
@@ -38,6 +39,8 @@ class Agent:
     max_tokens: int = MAX_TOKENS
     context: int | None = None
     """Tokens that the model can hold; None where it is not known."""
+    check_programs: bool = True
+    """Whether ty looks at each program before it runs."""
     messages: list[Message] = field(default_factory=list)
 
     async def turn(self, text: str) -> AsyncGenerator[Event]:
@@ -56,6 +59,8 @@ class Agent:
     async def _steps(self, messages: list[Message], worker: Turn) -> AsyncGenerator[Event]:
         """The steps of a turn; extends `messages` with programs and outputs."""
         last: tuple[str, Message] | None = None
+        check = Precheck(self.registry) if self.check_programs else None
+        ran: list[str] = []
         for _ in range(self.max_steps):
             reply = None
             async for event in self._reply(messages):
@@ -81,9 +86,14 @@ class Agent:
                 return
             yield Program(step.text)
             output = None
-            async for event in self._run(step.text, worker):
-                output = event if isinstance(event, Output) else output
-                yield event
+            if check is not None and (error := await check.look(step.text, ran, self.workspace)) is not None:
+                output = Output("", {**error, "ran": False}, truncated=False)
+                yield output
+            else:
+                ran.append(step.text)
+                async for event in self._run(step.text, worker):
+                    output = event if isinstance(event, Output) else output
+                    yield event
             if output is None:
                 raise PunieError("the program ended without an output", "punie doctor")
             done = as_message(output)

@@ -127,6 +127,7 @@ async def open_agent(
                 max_steps=settings.max_steps,
                 max_tokens=settings.max_tokens,
                 context=connected.context,
+                check_programs=settings.check_programs,
             )
             yield agent, Started(engine.name, engine.adapter, core.hash, str(workspace.root))
     finally:
