@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from punie_cli.engine.base import Prompt, Reply, Text
-from punie_cli.engine.mlx import _DONE, MLXEngine, _explain, _Request, _Warm
+from punie_cli.engine.mlx import _DONE, MLXEngine, _explain, _Generate, _Request, _Warm
 from punie_cli.errors import PunieError
 
 if TYPE_CHECKING:
+    from punie_cli.engine.decoder import Decoder
     from punie_cli.engine.together import Together, Writing
 
 _log = logging.getLogger(__name__)
@@ -29,13 +30,11 @@ _LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
-class _Draw:
+class _Draw(_Generate):
     """A prompt with its own temperature and seed; None for those of the engine."""
 
-    tokens: tuple[int, ...]
-    max_tokens: int
-    temperature: float | None
-    seed: int | None
+    temperature: float | None = None
+    seed: int | None = None
 
 
 @dataclass(eq=False)
@@ -87,8 +86,8 @@ class BatchEngine(MLXEngine):
 
         With a `seed` of its own the same prompt is answered in the same way each time.
         """
-        work = _Draw(tuple(prompt.tokens), max_tokens, temperature, seed)
-        mailbox = self._submit(work)  # ty: ignore[invalid-argument-type]
+        work = _Draw(tuple(prompt.tokens), max_tokens, tags=prompt.tags, temperature=temperature, seed=seed)
+        mailbox = self._submit(work)
         try:
             while (event := await mailbox.get()) is not _DONE:
                 if isinstance(event, PunieError):
@@ -132,9 +131,16 @@ class BatchEngine(MLXEngine):
             decoder.use_core(request.core)
             stopped = mailbox.cancelled.is_set
             if isinstance(work, _Draw):
-                together = self._together = self._together or self._make()
-                one.writing = together.begin(
-                    work.tokens, work.max_tokens, stopped, temperature=work.temperature, seed=work.seed
+                # Not by its truth: it is as long as the replies under way.
+                if self._together is None:
+                    self._together = self._make(decoder)
+                one.writing = self._together.begin(
+                    work.tokens,
+                    work.max_tokens,
+                    stopped,
+                    tags=work.tags,
+                    temperature=work.temperature,
+                    seed=work.seed,
                 )
                 return
             if isinstance(work, _Warm):
@@ -146,11 +152,10 @@ class BatchEngine(MLXEngine):
             _log.exception("engine %s failed", self.name)
             self._finish_one(one, _explain(error, self.name))
 
-    def _make(self) -> "Together":
+    def _make(self, decoder: "Decoder") -> "Together":
         from punie_cli.engine.together import Together
 
-        assert self._decoder is not None
-        return Together(self._decoder, self.size, temperature=self._temperature, seed=self._seed)
+        return Together(decoder, self.size, temperature=self._temperature, seed=self._seed)
 
     def _advance(self) -> None:
         """One step of all, and its events into their mailboxes."""

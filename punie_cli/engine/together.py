@@ -17,6 +17,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.generate import generation_stream
 from mlx_lm.models.cache import (
+    KVCache,
     LRUPromptCache,
     can_trim_prompt_cache,
     make_prompt_cache,
@@ -25,6 +26,7 @@ from mlx_lm.models.cache import (
 
 from punie_cli.engine.base import Finish, Reply, Text, Usage
 from punie_cli.engine.decoder import Decoder
+from punie_cli.engine.lines import Dead, LineCheck
 from punie_cli.engine.prefix import common_prefix
 from punie_cli.engine.text import Detokenizer
 from punie_cli.errors import UsageError
@@ -48,27 +50,60 @@ class Writing:
     """Its own KV cache; empty while it stands in the batch."""
     held: int
     """How many tokens `cache` holds."""
-    text: Detokenizer
-    cached: int = 0
+    tokenizer: Any
+    lines: LineCheck
+    cached: int
+    text: Detokenizer = field(init=False)
     produced: list[int] = field(default_factory=list)
+    shown: int = 0
     fresh: bool = True
-    """The token that is fed next is known already: the last of the prompt."""
+    """The token that is fed next is known already: the last of the prompt, or of what stays of the reply."""
+    banned: frozenset[int] = frozenset()
+    """What the next token must not be; then it is the best of the others."""
     started: float = field(default_factory=time.perf_counter)
     first: float = 0.0
     last: float = 0.0
 
-    def reply(self, finish: Finish) -> Reply:
-        """The last event."""
-        count = len(self.produced)
+    def __post_init__(self) -> None:
+        self.text = Detokenizer(self.tokenizer)
+
+    @property
+    def whole(self) -> list[int]:
+        """The prompt and what is written of the reply."""
+        return self.tokens + self.produced
+
+    def add(self, token: int, *, ends: bool) -> str | Dead:
+        """The text to show for a token; or Dead, when a line was taken back."""
+        self.last = time.perf_counter()
+        self.first = self.first or self.last
+        self.produced.append(token)
+        judged = self.lines.end(token, self.text.finish()) if ends else self.lines.add(token, self.text.add(token))
+        if isinstance(judged, Dead):
+            del self.produced[-judged.drop :]
+            self.banned = judged.banned
+            self.text = Detokenizer(self.tokenizer)
+            for kept in self.produced:
+                self.text.add(kept)
+        else:
+            self.shown += len(judged)
+        return judged
+
+    def end(self, finish: Finish) -> list[Text | Reply]:
+        """The last events."""
+        self.text.finish()
+        piece, count = self.text.text[self.shown :], len(self.produced)
+        written = count + self.lines.dropped
         usage = Usage(
             prompt_tokens=len(self.tokens),
             cached_tokens=self.cached,
             completion_tokens=count,
-            first_token_s=round(self.first - self.started, 4) if count else 0.0,
-            tokens_per_s=round((count - 1) / (self.last - self.first), 2) if self.last > self.first else 0.0,
+            first_token_s=round(self.first - self.started, 4) if self.first else 0.0,
+            tokens_per_s=round((written - 1) / (self.last - self.first), 2) if self.last > self.first else 0.0,
             peak_gb=round(mx.get_peak_memory() / 1e9, 3),
+            dropped_tokens=self.lines.dropped,
         )
-        return Reply(self.text.text, self.produced, finish, usage)
+        reply = Reply(self.text.text, self.produced, finish, usage)
+        return [Text(piece), reply] if piece else [reply]
 
 
 Events = list[tuple[Writing, Text | Reply | Exception]]
@@ -78,8 +113,10 @@ class Together:
     """Up to `size` replies of the model of `decoder`, whose own cache holds nothing but the prompt core."""
 
     def __init__(self, decoder: Decoder, size: int, *, temperature: float = 0.0, seed: int | None = None) -> None:
-        if not all(hasattr(layer, "merge") for layer in make_prompt_cache(decoder.model)):
+        layers = make_prompt_cache(decoder.model)
+        if not all(hasattr(layer, "merge") for layer in layers):
             raise UsageError("the KV caches of this model cannot be laid side by side", "use --batch 1")
+        self._can_take_back = all(type(layer) is KVCache for layer in layers)
         self.size = size
         self._decoder = decoder
         self._temperature = temperature
@@ -103,10 +140,14 @@ class Together:
         max_tokens: int,
         stopped: Callable[[], bool],
         *,
+        tags: tuple[str, str] | None = None,
         temperature: float | None = None,
         seed: int | None = None,
     ) -> Writing:
-        """Let a prompt in. Reads the core if nothing holds it yet. Raises UsageError for a prompt that does not fit."""
+        """Let a prompt in. Reads the core if nothing holds it yet. Raises UsageError for a prompt that does not fit.
+
+        Between `tags` a line that no program can come of is taken back, as Decoder does it.
+        """
         tokens, context = list(tokens), self._decoder.context
         check(tokens, context)
         # An id that is no int32 fails here, and not in a step of all.
@@ -121,7 +162,8 @@ class Together:
             self._seed_of(tokens, seed),
             cache,
             held,
-            Detokenizer(self._decoder.tokenizer),
+            self._decoder.tokenizer,
+            LineCheck(tags if self._can_take_back else None),
             cached=held,
         )
         self._reading.append(writing)
@@ -150,7 +192,7 @@ class Together:
     def _read(self, writing: Writing) -> Events:
         if writing.limit <= 0:
             return self._leave([(writing, "length")])
-        whole = writing.tokens + writing.produced
+        whole = writing.whole
         # Not the last token: it goes into the next step of the batch, where it costs little.
         chunk = whole[writing.held : -1][: self._decoder.chunk]
         if chunk:
@@ -171,7 +213,7 @@ class Together:
         if not self._ready:
             return
         new = [layer[0].merge(list(layer)) for layer in zip(*(w.cache for w in self._ready), strict=True)]
-        tokens = mx.array([(w.tokens + w.produced)[-1] for w in self._ready], mx.int32)
+        tokens = mx.array([w.whole[-1] for w in self._ready], mx.int32)
         if self._batch:
             for layer, other in zip(self._cache, new, strict=True):
                 layer.extend(other)
@@ -189,35 +231,38 @@ class Together:
         mx.async_eval(self._next)
         # The caches hold these tokens from here on, an end token as well.
         known = tokens.tolist()
-        now = time.perf_counter()
         events: Events = []
         ended: list[tuple[Writing, Finish]] = []
-        for writing, token in zip(self._batch, known, strict=True):
+        dead: list[Writing] = []
+        for place, (writing, token) in enumerate(zip(self._batch, known, strict=True)):
             if writing.fresh:
-                writing.fresh = False
+                writing.fresh, writing.banned = False, frozenset()
                 continue
-            writing.last, writing.first = now, writing.first or now
-            writing.produced.append(token)
-            if token in self._decoder.ends:
-                ended.append((writing, "stop"))
+            ends, held = token in self._decoder.ends, len(writing.whole) + 1
+            judged = writing.add(token, ends=ends)
+            if isinstance(judged, Dead):
+                writing.cache = [layer.extract(place) for layer in self._cache]
+                writing.held = _cut(writing.cache, held, len(writing.whole) - 1)
+                dead.append(writing)
                 continue
-            if piece := writing.text.add(token):
-                events.append((writing, Text(piece)))
-            if len(writing.produced) >= writing.limit:
-                ended.append((writing, "length"))
+            if judged:
+                events.append((writing, Text(judged)))
+            if ends or len(writing.produced) >= writing.limit:
+                ended.append((writing, "stop" if ends else "length"))
         self._steps += 1
         if self._steps % _CLEAR_STEPS == 0:
             mx.clear_cache()
-        return events + self._leave(ended)
+        events += self._leave(ended, dead)
+        self._reading = dead + self._reading
+        return events
 
-    def _leave(self, ended: list[tuple[Writing, Finish]]) -> Events:
+    def _leave(self, ended: list[tuple[Writing, Finish]], others: Sequence[Writing] = ()) -> Events:
+        """Take replies out that have ended, and others out of the batch."""
         events: Events = []
         for writing, finish in ended:
             self._keep(writing)
-            if piece := writing.text.finish():
-                events.append((writing, Text(piece)))
-            events.append((writing, writing.reply(finish)))
-        gone = {id(writing) for writing, _ in ended}
+            events += [(writing, event) for event in writing.end(finish)]
+        gone = {id(writing) for writing in (*others, *(writing for writing, _ in ended))}
         self._reading = [w for w in self._reading if id(w) not in gone]
         self._ready = [w for w in self._ready if id(w) not in gone]
         stay = [i for i, w in enumerate(self._batch) if id(w) not in gone]
@@ -246,7 +291,7 @@ class Together:
 
     def _keep(self, writing: Writing) -> None:
         """Keep the KV cache of a conversation for its next step."""
-        whole, cache = writing.tokens + writing.produced, writing.cache
+        whole, cache = writing.whole, writing.cache
         if not cache:
             place = next(i for i, other in enumerate(self._batch) if other is writing)
             cache = [layer.extract(place) for layer in self._cache]
@@ -273,11 +318,14 @@ class Together:
     def _choose(self, logits: mx.array) -> mx.array:
         """The token after the one that was just fed, for each. Greedy without softmax: the choice is the same."""
         best = mx.argmax(logits, axis=-1).astype(mx.int32)
-        if not any(writing.temperature for writing in self._batch):
+        if not any(writing.temperature or writing.banned for writing in self._batch):
             return best
         chosen = [best[i : i + 1] for i in range(len(self._batch))]
         for i, w in enumerate(self._batch):
-            if w.temperature:
+            if w.banned:
+                left = mx.put_along_axis(logits[i], mx.array(list(w.banned)), mx.array(-mx.inf, logits.dtype), axis=-1)
+                chosen[i] = mx.argmax(left, axis=-1, keepdims=True).astype(mx.int32)
+            elif w.temperature:
                 chosen[i] = _draw(logits[i : i + 1], w.temperature, w.seed + len(w.produced) + (not w.fresh))
         return mx.concatenate(chosen)
 
