@@ -97,6 +97,9 @@ RIGHT: dict[str, list[list[str]]] = {
     "type-errors-in-total": [["print(sum(1 for _ in typecheck('src').errors))", "Four."]],
     "clean-for-ruff": [["print(lint('subshift/cue.py'))", "<output/>"]],
     "show-a-method": [["print(run_command('grep -A 7 \"def flush\" pegboard/hands/showing.py'))", "<output/>"]],
+    "lines-on-stderr": [["print(run_command('python3 tools/pairings.py 2>&1 >/dev/null | wc -l'))", "5 lines."]],
+    "longest-module": [["print(run_command('wc -l levain/*.py'))", "It is formula.py (54 lines)."]],
+    "one-test-only": [["print(test('tests/test_retime.py::test_overlaps'))", "Green: 1 passed, 0 failed."]],
     "exit-code-of-grep": [["print(run_command('grep -c NL- results/2024-rennes.csv'))", "<output/>"]],
     "no-more-muggins": [
         [
@@ -210,7 +213,7 @@ WRONG: dict[str, list[tuple[list[str], str]]] = {
         ),
     ],
     "a-module-with-another-name": [
-        (["print(run_command('cp levain/cups.py levain/kitchen.py'))", "It is levain/kitchen.py now."], "other content"),
+        (["print(run_command('cp levain/cups.py levain/kitchen.py'))", "It has another name."], "other content"),
     ],
     "a-forgotten-await": [
         (
