@@ -269,7 +269,8 @@ def _key(settings: Settings, plan: Plan, subject: Subject) -> str:
 
 
 def _limits(settings: Settings) -> dict[str, int]:
-    return {"max_steps": settings.max_steps, "max_tokens": settings.max_tokens}
+    limits = {"max_steps": settings.max_steps, "max_tokens": settings.max_tokens}
+    return limits | {"check_programs": int(settings.check_programs)}
 
 
 def _seen(chosen: Sequence[Suite], run: str) -> dict[str, tuple[str, ...]]:

@@ -275,7 +275,7 @@ class Pipeline:
             "model": last.hash,
             "suite": suite_hash(suite) if suite else None,
             "rows": data_hash(rows),
-            "limits": [self.settings.max_steps, self.settings.max_tokens],
+            "limits": [self.settings.max_steps, self.settings.max_tokens, *_unchecked(self.settings)],
             "versions": versions() | {"ty": version("ty")},
         }
 
@@ -327,6 +327,10 @@ def _groups(run: EvalRun) -> dict[str, list[int]]:
             counts[0] += case.passed
             counts[1] += 1
     return found
+
+
+def _unchecked(settings: Settings) -> list[str]:
+    return [] if settings.check_programs else ["check_programs is off"]
 
 
 def _free() -> None:
