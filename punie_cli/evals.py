@@ -7,7 +7,7 @@ from typing import Any
 
 from punie_cli.errors import MissingError, UsageError
 from punie_cli.eval_text import as_record, name_of, result_lines
-from punie_cli.evaluation.compare import Change, Comparison, Difference, compare, subject_differences
+from punie_cli.evaluation.compare import Change, Comparison, Difference, comparable, compare, subject_differences
 from punie_cli.evaluation.report import diff_lines, points, short
 from punie_cli.evaluation.results import CaseRun, EvalRun, resolve
 from punie_cli.evaluation.transcript import lines_of, pieces
@@ -213,7 +213,8 @@ def _numbers(found: Difference) -> dict[str, Any]:
 def report(found: Sequence[EvalRun]) -> list[Section]:
     """Runs for a terminal: the cases that failed in each, and how they compare."""
     failed = [(f"{run.id}: cases that failed", cases(run, failed=True)) for run in found]
-    return (comparison(found) if len(found) > 1 else []) + [each for each in failed if each[1].rows]
+    compared = comparable(found)
+    return (comparison(compared) if len(compared) > 1 else []) + [each for each in failed if each[1].rows]
 
 
 def summary(found: Sequence[EvalRun]) -> list[str]:
@@ -224,5 +225,4 @@ def summary(found: Sequence[EvalRun]) -> list[str]:
 def report_record(found: Sequence[EvalRun]) -> dict[str, Any]:
     """Runs as one JSON object, with all records of their turns, and how they compare."""
     whole = [as_record(run) | {"cases": [case_record(case) for case in run.cases]} for run in found]
-    compared = comparison_record(found)["comparisons"] if len(found) > 1 else []
-    return {"type": "report", "runs": whole, "comparisons": compared}
+    return {"type": "report", "runs": whole, "comparisons": comparison_record(comparable(found))["comparisons"]}

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from punie_cli.evals import comparison_record
+from punie_cli.evals import comparison_record, report_record
 from punie_cli.evaluation import junit, report, results
 from punie_cli.evaluation.results import EvalRun, Verdict
 from punie_cli.evaluation.transcript import cut, plain_text
@@ -316,6 +316,14 @@ def test_samples_and_an_unfinished_run_are_told() -> None:
     cases = [case_run("c", n == 0, sample=n) for n in range(2)]
     text = report.page([eval_run(cases, finished=None, of=6)])
     assert "unfinished: 2 of 6 tries" in text and "pass^2" in text and "✗ 1/2" in text and "sample 2" in text
+
+
+def test_runs_without_a_case_in_common_are_shown_and_not_compared() -> None:
+    runs = [*two_runs(), eval_run(passes("+", suite="hard"), "e0003")]
+    apart = report.page([runs[0], runs[2]])
+    assert "Compared with A" not in apart and len(Page(apart).cases) == 4
+    assert "Compared with A" in report.page([runs[0], runs[2], runs[1]])
+    assert [each["b"] for each in report_record([runs[0], runs[2], runs[1]])["comparisons"]] == ["e0002"]
 
 
 def test_a_run_without_cases_has_a_page() -> None:

@@ -100,6 +100,18 @@ def compare(a: EvalRun, b: EvalRun) -> Comparison:
     )
 
 
+def comparable(runs: Sequence[EvalRun]) -> list[EvalRun]:
+    """The first of the runs, and the others that have a case in common with it."""
+    found = list(runs[:1])
+    for run in runs[1:]:
+        try:
+            compare(runs[0], run)
+        except UsageError:
+            continue
+        found.append(run)
+    return found
+
+
 def worse_beyond_chance(a: EvalRun, b: EvalRun) -> bool:
     """Whether B passes fewer cases than A by more than chance would do: all of the interval of B minus A is below 0."""
     return compare(a, b).difference.high < 0

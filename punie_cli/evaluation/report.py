@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from punie_cli.approvals import visible
-from punie_cli.evaluation.compare import Comparison, compare, subject_differences
+from punie_cli.evaluation.compare import Comparison, comparable, compare, subject_differences
 from punie_cli.evaluation.results import CaseRun, EvalRun
 from punie_cli.evaluation.scores import Key, Scores, Tally, by_case, scores
 from punie_cli.evaluation.transcript import Piece, cut, pieces
@@ -121,7 +121,7 @@ def write_page(runs: Sequence[EvalRun], path: Path) -> Path:
 
 
 def page(runs: Sequence[EvalRun]) -> str:
-    """The page as HTML. Raises UsageError where there is nothing to compare between two runs."""
+    """The page as HTML. Runs that have no case in common with the first are shown, and not compared."""
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -133,7 +133,7 @@ def page(runs: Sequence[EvalRun]) -> str:
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         cards=[_card(place, run) for place, run in enumerate(runs)],
         tables=[table for table in _tables(runs) if table.rows],
-        comparisons=[compare(runs[0], run) for run in runs[1:]],
+        comparisons=[(runs.index(run), compare(runs[0], run)) for run in comparable(runs)[1:]],
         differs=subject_differences(runs),
         entries=entries,
         anchors={(entry.suite, entry.name): entry.anchor for entry in entries},
@@ -156,9 +156,9 @@ def short(value: Any) -> str:
     return text[:_HASH] if len(text) == 64 and not set(text) - set("0123456789abcdef") else text
 
 
-def reach(comparisons: Iterable[Comparison]) -> float:
+def reach(comparisons: Iterable[tuple[int, Comparison]]) -> float:
     """The greatest distance from 0 that a drawing of these differences must show, in steps of 0.1."""
-    ends = [abs(end) for each in comparisons for end in (each.difference.low, each.difference.high)]
+    ends = [abs(end) for _, each in comparisons for end in (each.difference.low, each.difference.high)]
     return max(0.1, -(-max(ends, default=0.0) // 0.1) / 10)
 
 
