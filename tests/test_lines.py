@@ -143,6 +143,13 @@ def test_a_wrong_indentation_is_taken_back_with_its_line_end():
     assert [pieces[token] for token in dead.banned] == ["\n   "]
 
 
+def test_the_line_end_of_the_opening_tag_may_be_taken_back_too():
+    check = LineCheck(TAGS)
+    assert feed(check, ["<code>", "\n   ", " x", "\n"]) == ["<code>", "", "", Dead(3, frozenset({1}))]
+    assert feed(check, ["\n", "x", "\n", "</code>"]) == ["", "", "\nx", ""]
+    assert check.end(9, "") == "\n</code>"
+
+
 def test_a_line_is_tried_three_times_and_then_goes_on():
     check = LineCheck(TAGS)
     assert "".join(map(str, feed(check, split("<code>\na = 1\n")))) == "<code>\na = 1"

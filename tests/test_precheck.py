@@ -86,6 +86,7 @@ async def test_the_error_is_that_of_the_run(workspace):
         "print(",
         "read_file(*['a', 'b'])",
         "async def f(): pass",
+        "class Finding:\n    pass\nprint(Finding().lineno)",
     ],
 )
 async def test_what_is_not_certain_runs(code, workspace):

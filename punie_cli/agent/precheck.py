@@ -91,7 +91,8 @@ class Precheck:
                 root = Path(folder)
                 (root / "__builtins__.pyi").write_text(self._stub, encoding="utf-8")
                 (root / "program.py").write_text(text, encoding="utf-8")
-                # The user's own ty.toml may turn rules off.
+                # A ty.toml of the user, or in a folder above, may turn rules off.
+                (root / "ty.toml").touch()
                 env = processes.child_environment(root) | {"XDG_CONFIG_HOME": folder}
                 argv = [*command, "check", "--output-format", "gitlab", "--color", "never", "--no-progress"]
                 argv += ["--", "program.py"]
@@ -158,7 +159,7 @@ class _Look:
         return name in self._bound or name in self._registry.names or name == "json" or hasattr(builtins, name)
 
     def _no_attribute(self, kind: str, name: str) -> str | None:
-        if name.startswith("_"):
+        if name.startswith("_") or kind in self._bound:
             return None
         if kind in self._classes:
             fields = list(self._classes[kind])

@@ -152,6 +152,9 @@ class LineCheck:
         del self._tokens[cut:], self._ends[cut:]
         self._text = self._text[: self._ends[-1] if self._ends else 0]
         self._line = self._text.rfind("\n") + 1
+        if self._program is not None and len(self._text) < self._program:
+            # The line end of the opening tag went with the indentation.
+            self._program = None
         self.dropped += drop
         self._watching = True
         return Dead(drop, frozenset(banned))
