@@ -252,8 +252,8 @@ def _table(title: str, columns: Sequence[dict[str, Tally]]) -> BarTable:
     names = dict.fromkeys(name for column in columns for name in column)
     rows = []
     for name in names:
-        bars = [_bar(run, column[name]) for run, column in enumerate(columns) if name in column]
-        rows.append((name, tuple(bars)))
+        bars = [_bar(run, column[name]) for run, column in enumerate(columns) if name in column and column[name].cases]
+        rows += [(name, tuple(bars))] if bars else []
     return BarTable(title, tuple(rows))
 
 
