@@ -125,6 +125,7 @@ def test_what_nothing_mends_is_found(line):
         ("if a = 1 :\n", " ="),
         ("for x in range(3)\n", "\n"),
         ("else:\n", "else"),
+        ("return x\n", "return"),
     ],
 )
 def test_the_token_that_led_astray_is_the_banned_one(line, banned):
@@ -148,6 +149,12 @@ def test_the_line_end_of_the_opening_tag_may_be_taken_back_too():
     assert feed(check, ["<code>", "\n   ", " x", "\n"]) == ["<code>", "", "", Dead(3, frozenset({1}))]
     assert feed(check, ["\n", "x", "\n", "</code>"]) == ["", "", "\nx", ""]
     assert check.end(9, "") == "\n</code>"
+
+
+def test_a_string_that_is_not_closed_is_tried_once_at_its_line_end():
+    check = LineCheck(TAGS)
+    assert feed(check, ["<code>\n", "print(", "'a", ")", "\n"])[-1] == Dead(1, frozenset({4}))
+    assert (check.add(5, "  # more"), check.add(6, "\n")) == ("", Dead(5, frozenset({1})))
 
 
 def test_a_line_is_tried_three_times_and_then_goes_on():

@@ -48,7 +48,8 @@ class LineCheck:
     """One reply. `tags` open and close a program, each alone on its line; None for no check.
 
     Inside a program text comes out in whole lines, and never a line that is taken back later. A line is tried
-    anew at most 3 times: twice from the token that spoilt it, then from its beginning.
+    anew at most 3 times: twice from the token that spoilt it, then from its beginning; earlier from there where
+    the token is the line end, or the whole line is wrong in its place (`return` outside of a function).
     """
 
     def __init__(self, tags: tuple[str, str] | None) -> None:
@@ -125,13 +126,14 @@ class LineCheck:
         closing = line.strip() == self._tags_of(1)
         if closing or last:
             source = self._text[self._program : self._line] + ("" if closing else line)
-            alive = is_whole(source)
+            alive, whole = is_whole(source), True
             self._watching = not alive
         else:
             source = self._text[self._program : self._line] + line + "\n"
             alive = not line.strip() or can_go_on(source)
+            whole = not alive and not _by_parser(source, _INCOMPLETE)
             self._watching = len(source) <= _MAX_CHARS
-        return None if alive else self._drop(closing or last)
+        return None if alive else self._drop(whole)
 
     def _drop(self, whole_line: bool) -> Dead | None:
         """Take tokens of the last line back; None where it was tried often enough: then it stays as it is."""
@@ -141,6 +143,9 @@ class LineCheck:
         cut = first
         if not whole_line and tries < TRIES and first is not None:
             cut = self._astray(first)
+            # Only the line's end is wrong, as in a string that was not closed: what was put in its place was no better.
+            if tries > 1 and cut == len(self._tokens) - 1:
+                cut = first
         if cut is None or tries > TRIES or sum(self._tries.values()) > REPLY_TRIES:
             self._watching = False
             return None
