@@ -15,7 +15,7 @@ from punie_cli.paths import shipped
 from punie_cli.rows import names
 from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups
 from punie_cli.rows.near import HeldOut
-from punie_cli.rows.projects import Project, make_project
+from punie_cli.rows.projects import RICHER, Project, make_project
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, normalise
 from punie_cli.sandbox.host import Sandbox
@@ -24,9 +24,11 @@ REFUSED_SHARE = 0.12
 TAIL_SHARE = 0.1
 TWO_TURN_SHARE = 0.06
 # Rows that are made at the same time; their order does not depend on it.
-PARALLEL = 4
+PARALLEL = 6
 # Projects that are tried for one row before another intent is drawn.
 _TRIES = 12
+# Groups of phases 22 and 23, whose projects are the plain ones.
+_PLAIN = frozenset({"read", "command", "write", "typecheck-simple", "typecheck-fix", "typecheck-guided"})
 
 _TAILS = [
     "Use {n} spaces for indentation.",
@@ -132,7 +134,8 @@ async def _scripted(group: str, known: list[Declared], seed: int, attempt: int, 
     approval = refused if chosen[0].refused or roll < REFUSED_SHARE else "allowed"
     tail = rng.choice(_TAILS).format(word=names.word(rng), n=rng.randint(2, 9)) if rng.random() < TAIL_SHARE else None
     for _ in range(_TRIES):
-        setting = Setting(project=rng.randrange(10**9), approval=approval, missing=chosen[0].missing)
+        number = rng.randrange(RICHER) + (0 if group in _PLAIN else RICHER)
+        setting = Setting(project=number, approval=approval, missing=chosen[0].missing)
         project = make_project(setting.project or 0)
         voice = Voice(rng.random())
         try:

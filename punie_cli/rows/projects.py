@@ -12,11 +12,14 @@ from random import Random
 from punie_cli.rows import names
 from punie_cli.rows.modules import Bug, Fault, Plan, make_module, model_text
 from punie_cli.rows.pieces import Entity, entity
+from punie_cli.rows.richer import enrich
 
 # Of the projects, so many have two files of one name.
 TWIN_SHARE = 0.15
 TESTS_SHARE = 0.55
 BUG_SHARE = 0.6
+# Seeds from here on give a project that `richer` adds to; rows of phases 22 and 23 have lower ones.
+RICHER = 10**9
 
 
 @dataclass
@@ -38,6 +41,14 @@ class Project:
     """The dataclass by the file that defines it."""
     config_file: str = "config.json"
     config: dict[str, object] = field(default_factory=dict)
+    toml_file: str = ""
+    """Only richer projects have this and what follows; see `richer.py`."""
+    toml: dict[str, dict[str, object]] = field(default_factory=dict)
+    table_file: str = ""
+    table: list[list[str]] = field(default_factory=list)
+    """The header and the rows of `table_file`."""
+    script: str = ""
+    script_total: int = 0
 
     @property
     def modules(self) -> list[str]:
@@ -128,6 +139,8 @@ def make_project(seed: int) -> Project:
             verb = f"{names.verb(rng)}_{names.word(rng)}"
             project.files[twin] = f"def {verb}() -> int:\n    return {rng.randint(1, 99)}\n"
     _others(project, entities[0], rng)
+    if seed >= RICHER:
+        enrich(project, Random(f"richer-{seed}"))
     return project
 
 

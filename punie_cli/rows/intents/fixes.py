@@ -1,4 +1,4 @@
-"""Check, read, fix, verify: the flow that is worth most."""
+"""Check, read, fix, verify in three programs, as in phase 23; `mends` has the later form."""
 
 from collections.abc import Generator
 
@@ -52,7 +52,7 @@ def _done(fault: Fault, clean: str) -> str:
     return f"Fixed {fault.file}: {what}. {clean}"
 
 
-@intent("fix typecheck-fix", 2.4, alone=True)
+@intent("typecheck-fix", 2.4, alone=True)
 def fix_types(project: Project, rng: Voice) -> Script:
     fault = _single(project, project.faults, rng)
     path = fault.file
@@ -79,128 +79,3 @@ def fix_types(project: Project, rng: Voice) -> Script:
         yield answer(_done(fault, "It has no type errors any more."))
     else:
         raise Unsuitable
-
-
-@intent("fix", 2.4, alone=True)
-def fix_style(project: Project, rng: Voice) -> Script:
-    fault = _single(project, project.style, rng)
-    path = fault.file
-    yield ask(
-        rng,
-        """
-        (fix|repair|correct|solve) the lint (finding|problem|error|warning) in {path}
-        lint {path} and fix (what you find|the finding|the problem)
-        make {path} (lint clean|pass ruff|pass the linter)
-        {path} has a lint problem, (fix it|please fix it|can you fix it)
-        find and fix the lint problem in {path}
-        ruff complains about {path}, mend it
-        clean up {path} so that ruff is happy
-        """,
-        path=path,
-    )
-    result = yield program(f'print(lint("{path}"))')
-    if not result.text.startswith("1 finding"):
-        raise Unsuitable
-    result = yield from _mend(fault, f'lint("{path}")')
-    if refused(result):
-        yield answer(f"The change to {path} was refused, so the lint finding is still there.")
-    elif result.text.startswith("no lint findings"):
-        yield answer(_done(fault, "It has no lint findings any more."))
-    else:
-        raise Unsuitable
-
-
-@intent("fix", 2.2, alone=True)
-def fix_bug(project: Project, rng: Voice) -> Script:
-    fault = _single(project, list(project.bugs), rng)
-    bug = next(b for b in project.bugs if b == fault)
-    yield ask(
-        rng,
-        """
-        {test} fails, fix {path}
-        the tests in {test} fail: (find and fix|fix|repair) the bug in {path}
-        run {test} and fix {path} (until it passes|)
-        make {test} pass by fixing {path}
-        (repair|correct) {path} so that {test} passes
-        there is a bug in {path} that {test} shows, fix it
-        get {test} green, the mistake is in {path}
-        """,
-        test=bug.test_file,
-        path=bug.file,
-    )
-    result = yield program(f'print(test("{bug.test_file}"))')
-    if refused(result):
-        yield answer(f"Running {bug.test_file} was refused, so I changed nothing.")
-        return
-    if not result.text.startswith("1 failed"):
-        raise Unsuitable
-    result = yield from _mend(bug, f'test("{bug.test_file}")')
-    if refused(result):
-        yield answer(f"The change to {bug.file} was refused, so the test still fails.")
-    elif "failed" in result.text or "error" in result.text:
-        raise Unsuitable
-    else:
-        yield answer(_done(bug, f"{bug.test_file} passes now."))
-
-
-@intent("fix", 0.8, alone=True)
-def fix_bug_of_test(project: Project, rng: Voice) -> Script:
-    """Only the test is named: what it imports says where the bug is."""
-    fault = _single(project, list(project.bugs), rng)
-    bug = next(b for b in project.bugs if b == fault)
-    yield ask(
-        rng,
-        """
-        {path} fails, fix the code
-        make {path} pass
-        fix the bug that {path} shows
-        the tests in {path} are red, repair what they test
-        find out why {path} fails and fix it
-        run {path} and mend what is broken
-        """,
-        path=bug.test_file,
-    )
-    result = yield program(f'print(test("{bug.test_file}"))')
-    if refused(result):
-        yield answer(f"Running {bug.test_file} was refused, so I changed nothing.")
-        return
-    if not result.text.startswith("1 failed"):
-        raise Unsuitable
-    yield program(f'print(read_file("{bug.test_file}"))')
-    result = yield from _mend(bug, f'test("{bug.test_file}")')
-    if refused(result):
-        yield answer(f"The change to {bug.file} was refused, so the test still fails.")
-    elif "failed" in result.text or "error" in result.text:
-        raise Unsuitable
-    else:
-        yield answer(_done(bug, f"{bug.test_file} passes now."))
-
-
-@intent("fix", 0.5, alone=True)
-def fix_nothing(project: Project, rng: Voice) -> Script:
-    """What is clean is left alone."""
-    bad = {f.file for f in [*project.faults, *project.style, *project.bugs]}
-    clean = [p for p in project.modules if p not in bad and project.files[p]]
-    if not clean:
-        raise Unsuitable
-    path = rng.choice(clean)
-    tool, word, none = rng.choice(
-        [("typecheck", "type errors", "no type errors"), ("lint", "lint problems", "no lint findings")]
-    )
-    yield ask(
-        rng,
-        """
-        fix all {word} in {path}
-        (check|look at) {path} and fix the {word}
-        repair the {word} of {path}
-        {path} must not have {word}, fix them
-        get rid of the {word} in {path}
-        are there {word} in {path}? then fix them
-        """,
-        path=path,
-        word=word,
-    )
-    result = yield program(f'print({tool}("{path}"))')
-    if not result.text.startswith(none):
-        raise Unsuitable
-    yield answer(f"{path} has {none}, so there is nothing to fix.")
