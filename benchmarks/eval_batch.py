@@ -26,6 +26,9 @@ from punie_cli.evaluation.results import CaseRun, EvalRun
 from punie_cli.settings import Settings
 from punie_cli.settings import load as load_settings
 
+# Of foundation, which has 14, then of phase23.
+_CASES = 24
+
 Replies = dict[tuple[int, ...], list[int]]
 
 
@@ -116,9 +119,15 @@ def main() -> None:
     parser.add_argument("--adapter")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, help="only each Nth of the cases")
     options = parser.parse_args()
     suites = choose_suites(["foundation", "phase23"])
-    suites = (suites[0], suites[1].model_copy(update={"case": suites[1].case[:10]}))
+    cases = [(suite, case) for suite in suites for case in suite.case][: _CASES : options.every]
+    suites = tuple(
+        suite.model_copy(update={"case": chosen})
+        for suite in suites
+        if (chosen := tuple(case for of, case in cases if of is suite))
+    )
     replies: tuple[Replies, Replies] = ({}, {})
     figures: list[list[tuple[EvalRun, float]]] = [[], []]
     try:
