@@ -3,6 +3,7 @@
 punie --help
 """
 
+import contextlib
 import os
 import shlex
 import sys
@@ -34,11 +35,25 @@ class App:
     color: Literal["auto", "always", "never"] | None = None
     json: bool = False
     recorder: "Recorder | None" = None
+    lost: str | None = None
 
     def settings(self, **flags: Any) -> "Settings":
         from punie_cli import settings
 
-        return settings.load({"color": self.color, **flags})
+        found = settings.load({"color": self.color, **flags})
+        if found.model is None:
+            self._tell_lost()
+        return found
+
+    def _tell_lost(self) -> None:
+        """Say once that what was in use is gone, and that another model is used."""
+        from punie_cli.models import store
+
+        if self.lost is None:
+            with contextlib.suppress(PunieError):
+                self.lost = store.in_use().lost
+                if self.lost:
+                    click.echo(f"Warning: {self.lost}; see: punie use", err=True)
 
     def record(self, command: str, json: bool, view: "View") -> "Recorder":
         """Begin the session of a command; its failure becomes the session's last record."""
@@ -726,6 +741,8 @@ def _pipeline(
         view.bell()
         if settings.notify and (problem := notify(settings.notify, ended)):
             view.note(problem)
+    if options["through"] == "eval":
+        view.note(f"nothing was put in use by this: punie use {phase}")
     return Exit.OK
 
 
@@ -1180,6 +1197,68 @@ def eval_run(
         click.echo("\n".join(eval_text.result_lines(run)))
     if wanted is not None:
         require(run, wanted)
+    return Exit.OK
+
+
+@_examples("punie use 24", "punie use", "punie use previous")
+@cli.command()
+@click.argument("name", metavar="[PHASE | NAME | previous]", required=False)
+@click.option("--force", is_flag=True, help="Put it in use also if it is below the gate, or worse; the record says so.")
+@click.option("--suite", "also", multiple=True, metavar="NAME", help="Not to be worse on this suite, too.")
+@_json
+@click.pass_obj
+def use(app: App, name: str | None, force: bool, also: tuple[str, ...], json_: bool) -> int:
+    """Put the result of a phase in use, if it is good enough.
+
+    The gate of its phase must hold, and it must not be worse than what is in use beyond chance; evaluations that are
+    missing are run now. Otherwise it is kept as rejected, and the exit code is 4. `previous` goes back, without a
+    gate. NAME is an adapter or a model that a phase has made. Without an argument: what is in use, what was before,
+    what was rejected.
+    """
+    import json
+
+    from punie_cli import eval_text, use_text
+    from punie_cli.evaluation.plan import engine_for
+    from punie_cli.models import history
+    from punie_cli.render import View, print_lines
+    from punie_cli.terminal import log_to_file, run_async
+    from punie_cli.training import putting
+
+    if (force or also) and name in (None, "previous"):
+        raise UsageError("--force and --suite need the name of what is to be put in use", "punie use PHASE --force")
+    settings = app.settings()
+    view = View(color=settings.color)
+    if name in (None, "previous"):
+        kept = putting.go_back(view.note) if name else history.read()
+        if json_:
+            _print_line(json.dumps(use_text.record(kept)))
+        else:
+            print_lines(use_text.lines(kept), settings.color)
+        return Exit.OK
+    connect, batch = (app.connect, 1) if app.connect else engine_for(0.0)
+
+    def note(event: Any) -> None:
+        if isinstance(event, str):
+            view.note(event)
+        else:
+            eval_text.show(view, event)
+
+    log_to_file()
+    work = putting.put_in_use(settings, name, force=force, also=also, note=note, connect=connect, batch=batch)
+    try:
+        done = run_async(work)
+    except InterruptedByUser as error:
+        words = ["punie", "use", name, *(["--force"] if force else []), *(f"--suite={each}" for each in also)]
+        raise InterruptedByUser(f"{error.message}; cases that are done are kept", shlex.join(words)) from None
+    finally:
+        view.idle()
+    if json_:
+        _print_line(json.dumps(use_text.put_record(done)))
+        # The object says what was missed; stdout has nothing else.
+        app.json = False
+    elif done.put:
+        print_lines(use_text.put_lines(done), settings.color)
+    done.require()
     return Exit.OK
 
 

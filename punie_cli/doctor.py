@@ -78,6 +78,8 @@ def _checks(flags: dict[str, Any]) -> Iterator[Check]:
         ("state", paths.state_dir()),
     ):
         yield _writable(name, folder)
+    with contextlib.suppress(PunieError):
+        yield from _lost()
     yield _tried("model", lambda: _model(settings), needed=True)
     yield _tried("adapter", lambda: _adapter(settings), needed=True)
     yield _tried("ty", lambda: _tool(settings, "ty", "typecheck"))
@@ -153,6 +155,13 @@ def _writable(name: str, folder: Path) -> Check:
     if os.access(place, os.W_OK):
         return Check(name, str(folder), True)
     return Check(name, f"{folder} cannot be written", False, "set PUNIE_HOME to a folder of yours")
+
+
+def _lost() -> Iterator[Check]:
+    from punie_cli.models import store
+
+    if lost := store.in_use().lost:
+        yield Check("in use", lost, False, "punie use previous")
 
 
 def _model(settings: Settings) -> Check:

@@ -5,7 +5,7 @@ import pytest
 from tiny import make_tiny_model
 
 from punie_cli.errors import MissingError, UsageError
-from punie_cli.models import store
+from punie_cli.models import history, store
 from punie_cli.models.building import write_json
 from punie_cli.models.catalogue import CATALOGUE, memory, suits
 from punie_cli.models.store import InUse, ModelInfo
@@ -125,7 +125,10 @@ def test_the_licence_comes_from_the_model_card(models: Path, card: str | None, l
     assert store.show("Tiny-4bit").licence == licence
 
 
-def test_use_remembers_what_was_before(models: Path, punie_home: Path) -> None:
+def test_use_remembers_what_was_before(models: Path, punie_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "time_now", lambda: "2026-01-02T03:04:05+00:00")
+    adapter = punie_home / "data" / "adapters" / "phase-23"
+    adapter.mkdir(parents=True)
     assert (store.in_use(), store.previous()) == (InUse("smollm2-135m"), None)
     assert store.use("owner/Tiny-4bit", "phase-23") == InUse("Tiny-4bit", "phase-23")
     assert (store.in_use(), store.previous()) == (InUse("Tiny-4bit", "phase-23"), InUse("smollm2-135m"))
@@ -135,8 +138,39 @@ def test_use_remembers_what_was_before(models: Path, punie_home: Path) -> None:
     assert json.loads((punie_home / "data" / "in_use.json").read_text()) == {
         "model": "smollm2-135m",
         "adapter": None,
-        "previous": {"model": "Tiny-4bit", "adapter": "phase-23"},
+        "since": "2026-01-02T03:04:05+00:00",
+        "how": "punie models use embedded",
+        "before": [
+            {
+                "model": "Tiny-4bit",
+                "adapter": "phase-23",
+                "since": "2026-01-02T03:04:05+00:00",
+                "how": "punie models use owner/Tiny-4bit --adapter phase-23",
+            },
+            {"model": "smollm2-135m", "adapter": None},
+        ],
+        "rejected": [],
     }
+
+
+def test_what_is_gone_is_not_in_use(models: Path, punie_home: Path) -> None:
+    adapter = punie_home / "data" / "adapters" / "phase-23"
+    adapter.mkdir(parents=True)
+    store.use("Tiny-4bit", "phase-23")
+    adapter.rmdir()
+    lost = "Tiny-4bit + phase-23 was in use, and adapter phase-23 is gone: the embedded model is used"
+    assert store.in_use() == InUse("smollm2-135m", None, lost)
+    assert store.find() == models / "smollm2-135m"
+    adapter.mkdir()
+    assert store.in_use() == InUse("Tiny-4bit", "phase-23")
+    (models / "Tiny-4bit").rename(models / "other")
+    assert store.in_use().lost.startswith("Tiny-4bit + phase-23 was in use, and model Tiny-4bit is gone")
+
+
+def test_the_file_of_an_older_punie(models: Path, punie_home: Path) -> None:
+    kept = {"model": "Tiny-4bit", "adapter": "none", "previous": {"model": "smollm2-135m", "adapter": None}}
+    write_json(punie_home / "data" / "in_use.json", kept)
+    assert (store.in_use(), store.previous()) == (InUse("Tiny-4bit", "none"), InUse("smollm2-135m"))
 
 
 def test_a_damaged_model_is_not_put_in_use(models: Path) -> None:
@@ -146,7 +180,7 @@ def test_a_damaged_model_is_not_put_in_use(models: Path) -> None:
     assert store.in_use() == InUse("smollm2-135m")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": 3}', '{"model": "a", "before": [3]}'])
 def test_a_damaged_in_use_file_is_said(punie_home: Path, content: str) -> None:
     path = punie_home / "data" / "in_use.json"
     path.parent.mkdir(parents=True)

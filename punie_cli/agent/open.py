@@ -136,12 +136,10 @@ async def open_agent(
 
 def adapter_folder(name: str, model: str) -> Path:
     """The folder that an adapter setting means: one that ships, one below the data folder, or a local one."""
-    if is_local(name):
-        return Path(name).expanduser().absolute()
-    for folder in (paths.shipped_adapters() / name, paths.data_dir() / "adapters" / name):
-        if folder.is_dir():
-            return folder
-    raise MissingError(f"no adapter '{name}' for model {model}", f"punie models use {model} --adapter none")
+    folder = store.adapter_folder(name)
+    if folder is None:
+        raise MissingError(f"no adapter '{name}' for model {model}", f"punie models use {model} --adapter none")
+    return folder
 
 
 def _adapter(model: str, wanted: str | None) -> Path | None:

@@ -244,7 +244,7 @@ def _new(settings: Settings, plan: Plan, subject: Subject) -> EvalRun:
         batch=plan.batch,
         seconds=0.0,
         versions=versions(),
-        limits=_limits(settings),
+        limits=limits_of(settings),
         cases=(),
         only=plan.only,
         of=len(plan.tries),
@@ -262,13 +262,14 @@ def _key(settings: Settings, plan: Plan, subject: Subject) -> str:
         "only": sorted(plan.only),
         "samples": plan.samples,
         "temperature": plan.temperature,
-        "limits": _limits(settings),
+        "limits": limits_of(settings),
         "versions": versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _limits(settings: Settings) -> dict[str, int]:
+def limits_of(settings: Settings) -> dict[str, int]:
+    """The settings that decide a result, as a run keeps them."""
     limits = {"max_steps": settings.max_steps, "max_tokens": settings.max_tokens}
     return limits | {"check_programs": int(settings.check_programs)}
 

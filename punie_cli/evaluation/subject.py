@@ -31,7 +31,7 @@ def subject_of(settings: Settings) -> Subject:
         adapter_path=str(adapter) if adapter else None,
         adapter_hash=adapter_hash(str(adapter)) if adapter else None,
         prompt_hash=choice.core.hash if choice.core else None,
-        phase=_phase(choice),
+        phase=phase_of(choice),
         bits=round(check_complete(choice.model).bits, 3),
     )
 
@@ -50,7 +50,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _phase(choice: Choice) -> int | None:
+def phase_of(choice: Choice) -> int | None:
     """The phase that the adapter came from, or the adapter that the model was fused with."""
     record = _read(choice.adapter / "punie.json") if choice.adapter else read_record(choice.model)
     lineage = record.get("lineage") or {}

@@ -4,17 +4,15 @@ punie models list
 punie models use NAME
 """
 
-import json
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from punie_cli import paths
 from punie_cli.errors import MissingError, UsageError
-from punie_cli.models import embedded
-from punie_cli.models.building import Progress, locked, store_folder, sweep, write_json
+from punie_cli.models import embedded, history
+from punie_cli.models.building import Progress, locked, store_folder, sweep
 from punie_cli.models.files import check_complete, folder_size, read_config, read_record, weight_hash
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -34,10 +32,14 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class InUse:
-    """The model, and the adapter on it, that commands use when none is named."""
+    """The model, and the adapter on it, that commands use when none is named.
+
+    `lost` says what was chosen and is gone; the embedded model is in use then.
+    """
 
     model: str
     adapter: str | None = None
+    lost: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,22 +157,47 @@ def use(name: str, adapter: str | None = None) -> InUse:
     """Put a complete model, and an adapter or none, in use; `previous` then gives what was in use before."""
     folder = find(name)
     check_complete(folder)
-    chosen = InUse(name_of(folder), adapter)
-    before = in_use()
-    write_json(_in_use_file(), {**vars(chosen), "previous": vars(before)})
-    return chosen
+    how = f"punie models use {name}" + (f" --adapter {adapter}" if adapter else "")
+    made = history.put(history.Entry(model=name_of(folder), adapter=adapter, since=history.time_now(), how=how))
+    return InUse(made.now.model, made.now.adapter)
 
 
 def in_use() -> InUse:
-    """The model in use; the embedded one until `use` was called. UsageError if the file is damaged."""
-    kept = _read_in_use()
-    return InUse(kept.get("model", embedded.NAME), kept.get("adapter"))
+    """The model in use: the embedded one until one was chosen, and where that is gone. UsageError for a bad file."""
+    entry = history.read().now
+    gone = missing(entry)
+    # Without it the embedded model is not lost: it was never fetched.
+    if gone and (entry.model, entry.adapter) != (embedded.NAME, None):
+        return InUse(embedded.NAME, None, f"{entry.label} was in use, and {gone} is gone: the embedded model is used")
+    return InUse(entry.model, entry.adapter)
 
 
 def previous() -> InUse | None:
     """What was in use before the last `use`."""
-    before = _read_in_use().get("previous")
-    return InUse(before["model"], before.get("adapter")) if before else None
+    before = history.read().before
+    return InUse(before[0].model, before[0].adapter) if before else None
+
+
+def missing(entry: history.Entry) -> str:
+    """What of an entry is not there, the model or the adapter; empty if both are."""
+    if _is_local(entry.model):
+        there = Path(entry.model).is_dir()
+    else:
+        there = bool(_NAME.fullmatch(entry.model)) and (store_folder() / entry.model).is_dir()
+    if not there:
+        return f"model {entry.model}"
+    if entry.adapter in (None, "none"):
+        return ""
+    folder = adapter_folder(entry.adapter)
+    return "" if folder and folder.is_dir() else f"adapter {entry.adapter}"
+
+
+def adapter_folder(name: str) -> Path | None:
+    """The folder that an adapter's name means: a local one, one that ships, or one below the data folder."""
+    if _is_local(name):
+        return Path(name).expanduser().absolute()
+    folders = (paths.shipped_adapters() / name, paths.data_dir() / "adapters" / name)
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def remove(name: str, *, force: bool = False) -> Removed:
@@ -189,8 +216,7 @@ def remove(name: str, *, force: bool = False) -> Removed:
         else:
             shutil.rmtree(folder)
         sweep(folder)
-    if _read_in_use().get("model") == folder.name:
-        _in_use_file().unlink()
+    history.forget(folder.name)
     return Removed(folder.name, size, freed)
 
 
@@ -226,20 +252,3 @@ def _licence(folder: Path) -> str:
         return "unknown"
     found = re.search(r"^license:\s*(\S+)\s*$", card.split("\n---", 1)[0], re.MULTILINE)
     return found[1] if found else "unknown"
-
-
-def _in_use_file() -> Path:
-    return paths.data_dir() / "in_use.json"
-
-
-def _read_in_use() -> dict[str, Any]:
-    path = _in_use_file()
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", f"remove {path}") from error
-    if not isinstance(kept, dict) or not isinstance(kept.get("model"), str):
-        raise UsageError(f"{path} names no model", f"remove {path}")
-    return kept

@@ -297,6 +297,7 @@ class Pipeline:
                 "n": found.n,
                 "share": found.share,
                 "model": found.model,
+                **({"evaluation": found.suite.id} if found.suite else {}),
                 **({"groups": groups} if groups else {}),
                 **probed,
             }

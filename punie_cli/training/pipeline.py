@@ -16,6 +16,7 @@ from punie_cli.errors import GateError, InterruptedByUser, UsageError
 from punie_cli.models import store
 from punie_cli.settings import Settings
 from punie_cli.training.one_base import Pipeline, present
+from punie_cli.training.putting import reject
 from punie_cli.training.recipe import resolve
 from punie_cli.training.stages import StageName, up_to
 from punie_cli.training.summary import Comparison, Summary
@@ -37,8 +38,9 @@ def run_pipeline(
     """Do the stages of a phase up to `through`; `report` gets what happens, the Summary or Comparison last.
 
     A phase with `bases` has a pipeline for each of them, unless `model` names one. `settings` limit steps and tokens
-    of the evaluation. Raises GateError, after all results are kept, for a share or a group below the gate (of several
-    bases: of all); BusyError while another process works on the same pipeline; otherwise what the stages raise.
+    of the evaluation. Nothing is put in use; what is below the gate is kept as rejected. Raises GateError, after all
+    results are kept, for a share or a group below the gate (of several bases: of all); BusyError while another process
+    works on the same pipeline; otherwise what the stages raise.
     """
     settings = settings or Settings()
     # Before anything imports mlx, and a tokenizer does.
@@ -65,6 +67,9 @@ def run_pipeline(
     done = Comparison(phase, tuple(summaries)) if bases else summaries[0]
     report(done)
     judged = [summary for summary in summaries if summary.passed is not None]
+    for summary in judged:
+        if not summary.passed:
+            reject(summary)
     if judged and not any(summary.passed for summary in judged):
         best = max(judged, key=lambda summary: summary.share or 0.0)
         found = f"{best.share:.0%} of {best.n}, {best.gate:.0%} are asked for"

@@ -1,11 +1,12 @@
 """What a pipeline came to: one line a stage, and the figures that a person asks for."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from punie_cli.training.gate import below, short
 from punie_cli.training.phase import Eval
 from punie_cli.training.stages import StageRecord
 
@@ -25,7 +26,8 @@ class StageLine:
 class Summary:
     """A pipeline that went to its end. Losses in nats, sizes in bytes, share and gate from 0 to 1.
 
-    `passed` is None for a pipeline without an eval stage. `short` names the groups of which too few cases passed.
+    `passed` is None for a pipeline without an eval stage. `short` names the groups of which too few cases passed,
+    `evaluation` is the id of the one that tried the suite.
     """
 
     phase: int
@@ -40,6 +42,16 @@ class Summary:
     gate: float | None = None
     passed: bool | None = None
     short: tuple[str, ...] = ()
+    suite: str | None = None
+    evaluation: str | None = None
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """What is below the gate, one line each."""
+        if self.share is None or self.n is None or self.gate is None:
+            return ()
+        what = f"cases of {self.suite}" if self.suite else "rows"
+        return (*below(round(self.share * self.n), self.n, self.gate, what), *self.short)
 
     @property
     def seconds(self) -> float:
@@ -63,7 +75,7 @@ def summarize(phase: int, base: str, records: Iterable[StageRecord], recipe: Eva
     train, tried = facts.get("train", {}), facts.get("eval")
     share = tried["share"] if tried else None
     gate = recipe.gate if recipe else None
-    short = _short(recipe.groups, tried.get("groups", {})) if recipe and tried else ()
+    few = short(recipe.groups, tried.get("groups", {})) if recipe and tried else ()
     return Summary(
         phase,
         base,
@@ -75,18 +87,10 @@ def summarize(phase: int, base: str, records: Iterable[StageRecord], recipe: Eva
         share,
         tried["n"] if tried else None,
         gate if tried else None,
-        None if share is None or gate is None else share >= gate and not short,
-        short,
-    )
-
-
-def _short(least: Mapping[str, int], groups: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
-    """Groups of which fewer cases passed than are asked for."""
-    counts = {group: groups.get(group, (0, 0)) for group in least}
-    return tuple(
-        f"{group} {counts[group][0]} of {counts[group][1]}, {wanted} are asked for"
-        for group, wanted in least.items()
-        if counts[group][0] < wanted
+        None if share is None or gate is None else share >= gate and not few,
+        few,
+        tried.get("suite") if tried else None,
+        tried.get("evaluation") if tried else None,
     )
 
 
