@@ -17,7 +17,8 @@ from punie_cli import paths
 from punie_cli.engine.base import Reply, Text
 from punie_cli.engine.batch import BatchEngine
 from punie_cli.engine.decoder import Decoder
-from punie_cli.engine.together import Together, Writing
+from punie_cli.engine.together import Together
+from punie_cli.engine.writing import Writing
 from punie_cli.errors import MissingError, PunieError, UsageError
 from punie_cli.models.load import load, load_tokenizer
 from tests.replies import ask, make_adapter, prompt, run, words

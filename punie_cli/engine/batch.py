@@ -21,7 +21,8 @@ from punie_cli.errors import PunieError
 
 if TYPE_CHECKING:
     from punie_cli.engine.decoder import Decoder
-    from punie_cli.engine.together import Together, Writing
+    from punie_cli.engine.together import Together
+    from punie_cli.engine.writing import Writing
 
 _log = logging.getLogger(__name__)
 

@@ -114,13 +114,7 @@ class Decoder:
         for a prompt that does not fit; after any other exception the cache is empty.
         """
         tokens = list(tokens)
-        if not tokens:
-            raise UsageError("the prompt has no tokens")
-        if self.context is not None and len(tokens) >= self.context:
-            raise UsageError(
-                f"the conversation has {len(tokens)} tokens; this model holds {self.context}",
-                "start a new session, or use a model with a longer context: punie models",
-            )
+        check_fits(tokens, self.context)
         started = time.perf_counter()
         limit = max_tokens if self.context is None else min(max_tokens, self.context - len(tokens))
         cached = self._reuse(tokens)
@@ -263,6 +257,17 @@ class Decoder:
             steps.close()
             # That step ahead may still run; nothing must touch the cache before it is done.
             mx.synchronize(generation_stream)
+
+
+def check_fits(tokens: Sequence[int], context: int | None) -> None:
+    """Raise UsageError for a prompt without tokens, or one that leaves no room for a reply."""
+    if not tokens:
+        raise UsageError("the prompt has no tokens")
+    if context is not None and len(tokens) >= context:
+        raise UsageError(
+            f"the conversation has {len(tokens)} tokens; this model holds {context}",
+            "start a new session, or use a model with a longer context: punie models",
+        )
 
 
 def first_not(banned: Iterable[int]) -> Callable[[mx.array, mx.array], mx.array]:

@@ -1,17 +1,16 @@
 """Replies of one model that are written at the same time: a step reads the weights once for all of them.
 
-Prompts are read one after the other, from where the prompt core or an earlier conversation ends; then their KV caches
-are laid side by side. All of it belongs to one thread.
+Prompts are read from where the prompt core or an earlier conversation ends, short ones together; then their KV caches
+are laid beside the others. Not mlx_lm's BatchGenerator: it reads the first token of each reply in a pass of its own,
+and cannot take tokens back. All of it belongs to one thread.
 """
 
 import copy
 import hashlib
 import logging
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import mlx.core as mx
@@ -24,86 +23,18 @@ from mlx_lm.models.cache import (
     trim_prompt_cache,
 )
 
-from punie_cli.engine.base import Finish, Reply, Text, Usage
-from punie_cli.engine.decoder import Decoder
+from punie_cli.engine.base import Finish, Reply, Text
+from punie_cli.engine.decoder import Decoder, check_fits
 from punie_cli.engine.lines import Dead, LineCheck
 from punie_cli.engine.prefix import common_prefix
-from punie_cli.engine.text import Detokenizer
+from punie_cli.engine.writing import Writing
 from punie_cli.errors import UsageError
 
 _log = logging.getLogger(__name__)
 
 # KV caches of conversations that have no reply under way: at most this many bytes, and two for each place.
-_KEPT_BYTES = 2 << 30
+_KEPT_BYTES = 1 << 30
 _CLEAR_STEPS = 512
-
-
-@dataclass(eq=False)
-class Writing:
-    """One reply under way: first its prompt is read, then it is written."""
-
-    tokens: list[int]
-    limit: int
-    temperature: float
-    seed: int
-    cache: list[Any]
-    """Its own KV cache; empty while it stands in the batch."""
-    held: int
-    """How many tokens `cache` holds."""
-    tokenizer: Any
-    lines: LineCheck
-    cached: int
-    text: Detokenizer = field(init=False)
-    produced: list[int] = field(default_factory=list)
-    shown: int = 0
-    fresh: bool = True
-    """The token that is fed next is known already: the last of the prompt, or of what stays of the reply."""
-    banned: frozenset[int] = frozenset()
-    """What the next token must not be; then it is the best of the others."""
-    started: float = field(default_factory=time.perf_counter)
-    first: float = 0.0
-    last: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.text = Detokenizer(self.tokenizer)
-
-    @property
-    def whole(self) -> list[int]:
-        """The prompt and what is written of the reply."""
-        return self.tokens + self.produced
-
-    def add(self, token: int, *, ends: bool) -> str | Dead:
-        """The text to show for a token; or Dead, when a line was taken back."""
-        self.last = time.perf_counter()
-        self.first = self.first or self.last
-        self.produced.append(token)
-        judged = self.lines.end(token, self.text.finish()) if ends else self.lines.add(token, self.text.add(token))
-        if isinstance(judged, Dead):
-            del self.produced[-judged.drop :]
-            self.banned = judged.banned
-            self.text = Detokenizer(self.tokenizer)
-            for kept in self.produced:
-                self.text.add(kept)
-        else:
-            self.shown += len(judged)
-        return judged
-
-    def end(self, finish: Finish) -> list[Text | Reply]:
-        """The last events."""
-        self.text.finish()
-        piece, count = self.text.text[self.shown :], len(self.produced)
-        written = count + self.lines.dropped
-        usage = Usage(
-            prompt_tokens=len(self.tokens),
-            cached_tokens=self.cached,
-            completion_tokens=count,
-            first_token_s=round(self.first - self.started, 4) if self.first else 0.0,
-            tokens_per_s=round((written - 1) / (self.last - self.first), 2) if self.last > self.first else 0.0,
-            peak_gb=round(mx.get_peak_memory() / 1e9, 3),
-            dropped_tokens=self.lines.dropped,
-        )
-        reply = Reply(self.text.text, self.produced, finish, usage)
-        return [Text(piece), reply] if piece else [reply]
 
 
 Events = list[tuple[Writing, Text | Reply | Exception]]
@@ -123,16 +54,15 @@ class Together:
         self._seed = seed
         self._asked: Counter[tuple[int, ...]] = Counter()
         self._kept = LRUPromptCache(max_size=2 * size, max_bytes=_KEPT_BYTES)
-        # Prompts in the order in which they came; what is read waits for the others, then joins the batch.
+        # In the order in which they came.
         self._reading: list[Writing] = []
-        self._ready: list[Writing] = []
         self._batch: list[Writing] = []
         self._cache: list[Any] = []
         self._next: Any = None
         self._steps = 0
 
     def __len__(self) -> int:
-        return len(self._reading) + len(self._ready) + len(self._batch)
+        return len(self._reading) + len(self._batch)
 
     def begin(
         self,
@@ -149,7 +79,7 @@ class Together:
         Between `tags` a line that no program can come of is taken back, as Decoder does it.
         """
         tokens, context = list(tokens), self._decoder.context
-        check(tokens, context)
+        check_fits(tokens, context)
         # An id that is no int32 fails here, and not in a step of all.
         mx.eval(mx.array(tokens, mx.int32))
         self._decoder.warm(stopped)
@@ -176,10 +106,9 @@ class Together:
         """
         with mx.stream(generation_stream):
             # Prompts first: a step costs little more for eight replies than for one.
-            if self._reading and len(self._ready) + len(self._batch) < self.size:
-                return self._read(self._reading[0])
+            if self._reading and len(self._batch) < self.size:
+                return self._read()
             try:
-                self._join()
                 return self._write() if self._batch else []
             except Exception as error:
                 return self._retreat(error)
@@ -189,40 +118,75 @@ class Together:
         with mx.stream(generation_stream):
             return self._leave([(writing, "cancelled")])
 
-    def _read(self, writing: Writing) -> Events:
-        if writing.limit <= 0:
-            return self._leave([(writing, "length")])
-        whole = writing.whole
+    def _read(self) -> Events:
+        """A chunk of the first prompt, or the rest of several; what is read then stands in the batch."""
+        if self._reading[0].limit <= 0:
+            return self._leave([(self._reading[0], "length")])
+        group = self._group()
         # Not the last token: it goes into the next step of the batch, where it costs little.
-        chunk = whole[writing.held : -1][: self._decoder.chunk]
-        if chunk:
-            try:
-                self._decoder.model(mx.array([chunk]), cache=writing.cache)
-                mx.eval([layer.state for layer in writing.cache])
-            except Exception as error:
-                self._reading.remove(writing)
-                mx.clear_cache()
-                return [(writing, error)]
-            writing.held += len(chunk)
-        if writing.held == len(whole) - 1:
-            self._reading.remove(writing)
-            self._ready.append(writing)
+        chunks = [writing.whole[writing.held : -1][: self._decoder.chunk] for writing in group]
+        try:
+            if len(group) == 1:
+                self._read_one(group[0], chunks[0])
+                if group[0].held < len(group[0].whole) - 1:
+                    return []
+            cache = [layer[0].merge(list(layer)) for layer in zip(*(w.cache for w in group), strict=True)]
+            if len(group) > 1:
+                self._read_several(cache, chunks)
+        except Exception as error:
+            mx.clear_cache()
+            if len(group) == 1:
+                self._reading.remove(group[0])
+                return [(group[0], error)]
+            for writing in group:
+                writing.alone = True
+            return []
+        self._reading = [writing for writing in self._reading if writing not in group]
+        self._join(group, cache)
         return []
 
-    def _join(self) -> None:
-        if not self._ready:
+    def _group(self) -> list[Writing]:
+        """The first prompt, with those beside which it is read in one chunk."""
+        group: list[Writing] = []
+        longest = 0
+        for writing in self._reading[: self.size - len(self._batch)]:
+            longest = max(longest, len(writing.whole) - 1 - writing.held)
+            if (len(group) + 1) * longest > self._decoder.chunk or writing.limit <= 0 or writing.alone:
+                break
+            group.append(writing)
+        return group or self._reading[:1]
+
+    def _read_one(self, writing: Writing, chunk: list[int]) -> None:
+        if chunk:
+            self._decoder.model(mx.array([chunk]), cache=writing.cache)
+            mx.eval([layer.state for layer in writing.cache])
+            writing.held += len(chunk)
+
+    def _read_several(self, cache: list[Any], chunks: list[list[int]]) -> None:
+        lengths = [len(chunk) for chunk in chunks]
+        longest = max(lengths)
+        if not longest:
             return
-        new = [layer[0].merge(list(layer)) for layer in zip(*(w.cache for w in self._ready), strict=True)]
-        tokens = mx.array([w.whole[-1] for w in self._ready], mx.int32)
+        padding = [longest - length for length in lengths]
+        for layer in cache:
+            layer.prepare(lengths=lengths, right_padding=padding)
+        rows = [chunk + [0] * pad for chunk, pad in zip(chunks, padding, strict=True)]
+        self._decoder.model(mx.array(rows), cache=cache)
+        for layer in cache:
+            layer.finalize()
+        mx.eval([layer.state for layer in cache])
+
+    def _join(self, group: list[Writing], cache: list[Any]) -> None:
+        tokens = mx.array([writing.whole[-1] for writing in group], mx.int32)
         if self._batch:
-            for layer, other in zip(self._cache, new, strict=True):
+            for layer, other in zip(self._cache, cache, strict=True):
                 layer.extend(other)
             self._next = mx.concatenate([self._next, tokens])
         else:
-            self._cache, self._next = new, tokens
-        for writing in self._ready:
-            writing.cache, writing.fresh = [], True
-        self._batch, self._ready = self._batch + self._ready, []
+            self._cache, self._next = cache, tokens
+        for writing in group:
+            writing.cache, writing.fresh, writing.alone = [], True, False
+        self._batch += group
 
     def _write(self) -> Events:
         tokens = self._next
@@ -243,6 +207,8 @@ class Together:
             if isinstance(judged, Dead):
                 writing.cache = [layer.extract(place) for layer in self._cache]
                 writing.held = _cut(writing.cache, held, len(writing.whole) - 1)
+                if not writing.held:
+                    writing.cache = make_prompt_cache(self._decoder.model)
                 dead.append(writing)
                 continue
             if judged:
@@ -264,7 +230,6 @@ class Together:
             events += [(writing, event) for event in writing.end(finish)]
         gone = {id(writing) for writing in (*others, *(writing for writing, _ in ended))}
         self._reading = [w for w in self._reading if id(w) not in gone]
-        self._ready = [w for w in self._ready if id(w) not in gone]
         stay = [i for i, w in enumerate(self._batch) if id(w) not in gone]
         if not stay:
             self._cache, self._next = [], None
@@ -277,8 +242,7 @@ class Together:
 
     def _retreat(self, error: Exception) -> Events:
         """After a step that failed: fewer replies at once from now on, each read anew; one alone has failed."""
-        failed = self._batch + self._ready
-        self._batch, self._ready, self._cache, self._next = [], [], [], None
+        failed, self._batch, self._cache, self._next = self._batch, [], [], None
         mx.clear_cache()
         if len(failed) == 1:
             return [(failed[0], error)]
@@ -286,6 +250,7 @@ class Together:
         _log.warning("a step of %d replies failed, going on with %d: %s", len(failed), self.size, error)
         for writing in failed:
             writing.cache, writing.held = make_prompt_cache(self._decoder.model), 0
+            writing.alone = True
         self._reading = failed + self._reading
         return []
 
@@ -293,9 +258,14 @@ class Together:
         """Keep the KV cache of a conversation for its next step."""
         whole, cache = writing.whole, writing.cache
         if not cache:
-            place = next(i for i, other in enumerate(self._batch) if other is writing)
-            cache = [layer.extract(place) for layer in self._cache]
-            mx.eval([layer.state for layer in cache])
+            place = self._batch.index(writing)
+            try:
+                cache = [layer.extract(place) for layer in self._cache]
+                mx.eval([layer.state for layer in cache])
+            except Exception as error:
+                # Memory that is short: the reply is there all the same.
+                _log.warning("the KV cache of a conversation is not kept: %s", error)
+                return
         elif writing.held:
             whole = whole[: writing.held]
         else:
@@ -340,17 +310,6 @@ class Together:
             self._asked[tuple(tokens)] += 1
         text = f"{self._seed if seed is None else seed} {count} {tokens}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
-
-
-def check(tokens: list[int], context: int | None) -> None:
-    """Raise UsageError for a prompt that leaves no room for a reply."""
-    if not tokens:
-        raise UsageError("the prompt has no tokens")
-    if context is not None and len(tokens) >= context:
-        raise UsageError(
-            f"the conversation has {len(tokens)} tokens; this model holds {context}",
-            "start a new session, or use a model with a longer context: punie models",
-        )
 
 
 def _draw(logits: mx.array, temperature: float, number: int) -> mx.array:
