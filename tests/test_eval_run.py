@@ -140,6 +140,22 @@ def test_a_crash_is_a_failed_case_and_short_memory_is_not(settings: Settings, tm
     ]
 
 
+def test_an_engine_that_answers_nothing_is_no_score(settings: Settings, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.toml", ["a", "b", "c", "d", "e"])
+
+    def fail(text: str) -> None:
+        if text != "a":
+            raise PunieError("the model failed")
+
+    with pytest.raises(PunieError) as caught:
+        run(evaluate(settings, Plan((suite,)), connect=connecting(EchoEngine(on=fail))))
+    assert caught.value.message == ("3 cases in a row broke before the first reply: no answer: the model failed")
+    (begun,) = results.list_runs()
+    assert (begun.finished, [case.case for case in begun.cases]) == (None, ["a"])
+    done = run(evaluate(settings, Plan((suite,)), connect=connecting(EchoEngine())))
+    assert (done.id, done.passed) == (begun.id, 5)
+
+
 _CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path

@@ -21,7 +21,7 @@ from typing import Any
 
 from punie_cli.agent.loop import Agent
 from punie_cli.agent.open import Connect, connect_mlx, open_agent
-from punie_cli.errors import BusyError, Exit
+from punie_cli.errors import BusyError, Exit, PunieError
 from punie_cli.evaluation import results
 from punie_cli.evaluation.case import CaseOutcome, run_case
 from punie_cli.evaluation.plan import Plan
@@ -35,6 +35,8 @@ from punie_cli.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
+_BROKEN = 3
+_DOCTOR = "punie doctor, then the same command again"
 # To begin a run takes milliseconds; only a stopped process holds the lock for longer.
 _BEGIN_S = 30.0
 
@@ -125,6 +127,7 @@ async def run_plan(
         left = [(n, *each) for n, each in enumerate(tries) if n not in kept]
         note(Begun(run.id, subject, len(kept), len(tries), _seen(plan.suites, run.id)))
         start, done, waiting = time.monotonic(), len(kept), iter(left)
+        broken: list[int] = []
 
         def spent() -> float:
             return run.seconds + time.monotonic() - start
@@ -133,6 +136,11 @@ async def run_plan(
             nonlocal done
             for n, suite, case, sample in waiting:
                 tried = await _try(suite, case, sample, make_agent)
+                # One may be an accident of its case; an engine that answers nothing is no score of 0.
+                broken[:] = [*broken, n] if _broke(tried) else []
+                if len(broken) == _BROKEN:
+                    results.drop(run.id, broken)
+                    raise PunieError(f"{_BROKEN} cases in a row broke before the first reply: {tried.reason}", _DOCTOR)
                 results.add_case(run.id, n, tried, spent())
                 done += 1
                 pace = (time.monotonic() - start) / (done - len(kept))
@@ -199,6 +207,11 @@ def _crashed(suite: Suite, case: Case, sample: int, reason: str, seconds: float)
         seconds=round(seconds, 3),
         records=(),
     )
+
+
+def _broke(tried: CaseRun) -> bool:
+    failed = any(line["type"] == "error" and line.get("exit") == Exit.FAILED for line in tried.records)
+    return tried.steps == 0 and (failed or not tried.records)
 
 
 def _named(suite: Suite, case: Case, sample: int) -> dict[str, Any]:

@@ -138,6 +138,13 @@ def add_case(run: str, n: int, case: CaseRun, seconds: float) -> None:
         store.execute(changed, (round(seconds, 2), number))
 
 
+def drop(run: str, places: Iterable[int]) -> None:
+    """Forget the cases of a run at these places: they are run again when it goes on."""
+    number = _number(run)
+    with _store() as store, _changing(store):
+        store.executemany("DELETE FROM eval_cases WHERE number = ? AND n = ?", [(number, n) for n in places])
+
+
 def close(run: str, *, finished: str | None, seconds: float) -> EvalRun:
     """Note that a run has ended, or how long it has taken so far, where `finished` is None."""
     with _store() as store, _changing(store):
