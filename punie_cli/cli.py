@@ -1243,6 +1243,8 @@ def use(app: App, name: str | None, force: bool, also: tuple[str, ...], json_: b
         else:
             eval_text.show(view, event)
 
+    if settings.model or settings.adapter:
+        view.note("the settings name a model or an adapter, which comes before what is in use: punie doctor")
     log_to_file()
     work = putting.put_in_use(settings, name, force=force, also=also, note=note, connect=connect, batch=batch)
     try:

@@ -14,6 +14,7 @@ import pytest
 
 from punie_cli.errors import BusyError, Exit, GateError, InterruptedByUser, PunieError, UsageError
 from punie_cli.evaluation.measure import Tried
+from punie_cli.models import history
 from punie_cli.models.building import locked
 from punie_cli.models.load import load
 from punie_cli.paths import data_dir
@@ -151,6 +152,11 @@ def test_from_rows_to_a_score_and_then_nothing_to_do(write: Callable[..., None])
     ]
     assert re.fullmatch(r"phase 90 is below its gate: \d+% of 2, 100% are asked for", caught.value.message)
     assert caught.value.exit_code == Exit.BELOW_GATE == 4
+    (rejected,) = history.read().rejected
+    assert (rejected.model, rejected.adapter, rejected.phase) == ("phase-90-8bit", "none", 90)
+    assert (rejected.judged["evaluation"], rejected.judged["least"]) == ("e0002", 1.0)
+    assert re.fullmatch(r"\d of 2 cases of suite, 2 are asked for \(100%\)", "; ".join(rejected.missed))
+    assert history.read().now == history.DEFAULT
     # The gate itself is no input: the same score is judged anew.
     write(bits=8)
     judged = go(told := [])
@@ -161,6 +167,7 @@ def test_from_rows_to_a_score_and_then_nothing_to_do(write: Callable[..., None])
         go(told := [])
     assert told == [f"{stage} skipped: unchanged" for stage in STAGES]
     assert caught.value.message.endswith("% of 2, 0% are asked for; reading 0 of 1, 1 are asked for")
+    assert [each.missed for each in history.read().rejected] == [("reading 0 of 1, 1 are asked for",)]
     write(bits=8)
     go(told := [], "fuse", sets=["train.steps=2"])
     assert told == ["rows skipped: unchanged", "train: changed: recipe", "fuse: changed: adapter"]

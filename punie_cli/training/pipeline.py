@@ -52,13 +52,14 @@ def run_pipeline(
         store.find(base)
     if bases and len({Path(base).name for base in bases}) < len(bases):
         raise UsageError(f"two bases of phase {phase} have the same name", f"punie phases show {phase}")
-    summaries = []
+    summaries, recipes = [], []
     for base in bases or (model,):
         chosen = resolve(phase, sets, base).phase
         name = f"{phase}-{Path(base).name}" if bases and base else str(phase)
         pipeline = Pipeline(chosen, name, through, base, sets, force, settings, report, connect)
         try:
             summaries.append(pipeline.run())
+            recipes.append(chosen.eval)
         except InterruptedByUser as stop:
             raise InterruptedByUser(stop.message, _again(phase, through, model, sets)) from stop
         except KeyboardInterrupt as stop:
@@ -67,9 +68,9 @@ def run_pipeline(
     done = Comparison(phase, tuple(summaries)) if bases else summaries[0]
     report(done)
     judged = [summary for summary in summaries if summary.passed is not None]
-    for summary in judged:
-        if not summary.passed:
-            reject(summary)
+    for summary, asked in zip(summaries, recipes, strict=True):
+        if summary.passed is False:
+            reject(summary, asked)
     if judged and not any(summary.passed for summary in judged):
         best = max(judged, key=lambda summary: summary.share or 0.0)
         found = f"{best.share:.0%} of {best.n}, {best.gate:.0%} are asked for"

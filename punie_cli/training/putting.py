@@ -123,15 +123,12 @@ def go_back(note: Note = lambda event: None) -> History:
     return made
 
 
-def reject(summary: Summary) -> History:
+def reject(summary: Summary, recipe: Eval | None) -> History:
     """Keep the result of a pipeline that is below its gate as rejected; what is in use stays."""
     stages = {line.stage: line for line in summary.stages}
     made = stages.get("quantize") or stages.get("fuse")
     run = results.load(summary.evaluation) if summary.evaluation else None
-    recipe = _recipe(summary.phase)
-    judged: dict[str, Any] = {}
-    if run and recipe:
-        judged = gate.judge(recipe, run.suites[0], run).as_record()
+    found = gate.judge(recipe, run.suites[0], run) if run and recipe else None
     return history.reject(
         Entry(
             model=store.name_of(Path(made.output)) if made else summary.base,
@@ -141,8 +138,8 @@ def reject(summary: Summary) -> History:
             phase=summary.phase,
             weights=run.subject.weights if run else None,
             adapter_hash=run.subject.adapter_hash if run else None,
-            judged=judged,
-            missed=summary.missed,
+            judged=found.as_record() if found else {},
+            missed=found.missed if found else summary.missed,
         )
     )
 
