@@ -131,10 +131,10 @@ class BatchEngine(MLXEngine):
             decoder = self._decoder = self._decoder or self._load()
             decoder.use_core(request.core)
             stopped = mailbox.cancelled.is_set
+            # Not by its truth: it is as long as the replies under way.
+            if self._together is None:
+                self._together = self._make(decoder)
             if isinstance(work, _Draw):
-                # Not by its truth: it is as long as the replies under way.
-                if self._together is None:
-                    self._together = self._make(decoder)
                 one.writing = self._together.begin(
                     work.tokens,
                     work.max_tokens,

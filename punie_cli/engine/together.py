@@ -46,7 +46,7 @@ class Together:
     def __init__(self, decoder: Decoder, size: int, *, temperature: float = 0.0, seed: int | None = None) -> None:
         layers = make_prompt_cache(decoder.model)
         if not all(hasattr(layer, "merge") for layer in layers):
-            raise UsageError("the KV caches of this model cannot be laid side by side", "use --batch 1")
+            raise UsageError("the KV caches of this model cannot be laid side by side", "punie eval --batch 1")
         self._can_take_back = all(type(layer) is KVCache for layer in layers)
         self.size = size
         self._decoder = decoder
