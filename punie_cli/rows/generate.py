@@ -15,7 +15,8 @@ from punie_cli.paths import shipped
 from punie_cli.rows import names
 from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups
 from punie_cli.rows.near import HeldOut
-from punie_cli.rows.projects import RICHER, Project, make_project
+from punie_cli.rows.project import Project
+from punie_cli.rows.projects import RICHER, make_project
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, normalise
 from punie_cli.sandbox.host import Sandbox

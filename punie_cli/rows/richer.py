@@ -4,17 +4,14 @@ The kinds of faults here are others than those of `pieces`; each is again a wron
 """
 
 from random import Random
-from typing import TYPE_CHECKING
 
 from punie_cli.rows import names
 from punie_cli.rows.modules import Fault
 from punie_cli.rows.pieces import Entity
-
-if TYPE_CHECKING:
-    from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
-def enrich(project: "Project", rng: Random) -> None:
+def enrich(project: Project, rng: Random) -> None:
     """Add files to a project, in place."""
     path, e = rng.choice(sorted(project.entities.items()))
     _store(project, path, e, rng)
@@ -25,7 +22,7 @@ def enrich(project: "Project", rng: Random) -> None:
         _script(project, rng)
 
 
-def _store(project: "Project", home: str, e: Entity, rng: Random) -> None:
+def _store(project: Project, home: str, e: Entity, rng: Random) -> None:
     stem = f"{e.one}_{rng.choice(['store', 'book', 'index', 'shelf', 'box', 'log', 'pool', 'desk'])}"
     path = f"{project.package}/{stem}.py"
     name = "".join(part.capitalize() for part in stem.split("_"))
@@ -88,7 +85,7 @@ class {name}:
     project.files[path] = text
 
 
-def _toml(project: "Project", rng: Random) -> None:
+def _toml(project: Project, rng: Random) -> None:
     sections: dict[str, dict[str, object]] = {}
     lines = []
     for _ in range(rng.randint(2, 3)):
@@ -110,7 +107,7 @@ def _literal(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
 
 
-def _table(project: "Project", rng: Random) -> None:
+def _table(project: Project, rng: Random) -> None:
     columns = [
         rng.choice(["name", "id", "place", "member"]),
         *rng.sample(["day", "points", "weight", "rounds", "fee"], 2),
@@ -124,7 +121,7 @@ def _table(project: "Project", rng: Random) -> None:
     project.files[project.table_file] = "".join(",".join(row) + "\n" for row in project.table)
 
 
-def _texts(project: "Project", e: Entity, rng: Random) -> None:
+def _texts(project: Project, e: Entity, rng: Random) -> None:
     word, other, third = (names.word(rng) for _ in range(3))
     run, rules = rng.choice(["Usage", "How to run it", "Start"]), rng.choice(["Notes", "Rules", "Contributing"])
     project.files["README.md"] += (
@@ -140,7 +137,7 @@ def _texts(project: "Project", e: Entity, rng: Random) -> None:
     project.files["CHANGELOG.md"] = "# Changes\n\n" + "\n".join(entries)
 
 
-def _script(project: "Project", rng: Random) -> None:
+def _script(project: Project, rng: Random) -> None:
     path = f"{rng.choice(['tools', 'bin', 'scripts'])}/{names.verb(rng)}_{names.word(rng)}.py"
     a, b = rng.randint(3, 40), rng.randint(3, 40)
     word = names.word(rng)

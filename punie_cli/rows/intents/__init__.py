@@ -14,7 +14,7 @@ from random import Random
 from types import FunctionType
 
 from punie_cli.agent.messages import Message, user
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 Script = Generator[Message, Message, None]
 Intent = Callable[[Project, "Voice"], Script]
@@ -136,6 +136,12 @@ def ask(voice: Voice, forms: str | Forms, **slots: object) -> Message:
     elif voice.random() < 0.08 and "text" not in slots:
         text += "."
     return user(text)
+
+
+def rarely(voice: Voice) -> None:
+    """Lets one in four go on: most questions have something to be found, some have not."""
+    if voice.random() < 0.75:
+        raise Unsuitable
 
 
 def listed(items: list[str]) -> str:

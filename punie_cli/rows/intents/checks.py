@@ -3,7 +3,7 @@
 from punie_cli.agent.messages import OUTPUT_LINE, Message, answer, program
 from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, ask, count, intent, listed
 from punie_cli.rows.intents.paths import folder, module, shown, target
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 CHECK = Forms(
     "check",

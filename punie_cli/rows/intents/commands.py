@@ -7,7 +7,7 @@ from punie_cli.agent.messages import OUTPUT_LINE, answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent, listed
 from punie_cli.rows.intents.paths import refused
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
 def _folders(project: Project) -> list[str]:

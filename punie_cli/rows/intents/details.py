@@ -4,9 +4,9 @@ import re
 
 from punie_cli.agent.messages import OUTPUT_LINE, answer, program
 from punie_cli.rows import names
-from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent, listed
-from punie_cli.rows.intents.paths import folder, module, refused, styled
-from punie_cli.rows.projects import Project
+from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent, listed, rarely
+from punie_cli.rows.intents.paths import folder, module, refused
+from punie_cli.rows.project import Project
 
 # Codes of ty that faults of generated projects have; the commonest stand here twice.
 _CODES = (
@@ -15,12 +15,6 @@ _CODES = (
     "invalid-return-type", "invalid-argument-type", "invalid-assignment", "unresolved-attribute", "unresolved-import",
     "invalid-return-type", "unresolved-attribute",
 )  # fmt: skip
-
-
-def _rare(rng: Voice) -> None:
-    """Most questions have something to be found; some have not."""
-    if rng.random() < 0.75:
-        raise Unsuitable
 
 
 def _path(project: Project, rng: Voice) -> str:
@@ -50,7 +44,7 @@ def count_of_code(project: Project, rng: Voice) -> Script:
         "print(len(found))"
     )
     if result.text.strip() == "0":
-        _rare(rng)
+        rarely(rng)
     yield answer(f"ty reports {count(int(result.text), f'{code} error')} in {path}.")
 
 
@@ -77,7 +71,7 @@ def where_is_code(project: Project, rng: Voice) -> Script:
     )
     found = [line.split() for line in result.text.splitlines() if " " in line]
     if not found:
-        _rare(rng)
+        rarely(rng)
         yield answer(f"ty reports no {code} in {path}.")
     elif len(found) == 1:
         yield answer(f"There is one {code}: {found[0][0]}, line {found[0][1]}.")
@@ -186,7 +180,7 @@ def error_on_line(project: Project, rng: Voice) -> Script:
     )
     text = result.text.strip()
     if not text:
-        _rare(rng)
+        rarely(rng)
         yield answer(f"ty reports nothing on line {number} of {path}.")
     else:
         yield answer(f"On line {number} of {path}: {text.splitlines()[0]}")
@@ -224,59 +218,6 @@ def errors_per_file(project: Project, rng: Voice) -> Script:
         yield answer(f"There are no {thing} in {path}.")
     else:
         yield answer(f"In {path}: {listed([f'{file} has {number}' for file, number in found])}.")
-
-
-@intent("field", 1.2)
-def lint_codes_counted(project: Project, rng: Voice) -> Script:
-    path = folder(project, rng) if rng.random() < 0.5 else styled(project, rng)
-    code = rng.choice(["F401", "F541", "E722", "F841", "SIM118", "C408", "C414"])
-    yield ask(
-        rng,
-        """
-        how many {code} does ruff (find|report) in {path}
-        count the {code} findings (in|of) {path}
-        how often is {code} (broken|violated) in {path}
-        of the lint findings in {path}, how many are {code}
-        lint {path} and tell me the number of {code}
-        {path}: number of {code} findings
-        """,
-        path=path,
-        code=code,
-    )
-    result = yield program(
-        f'result = lint("{path}")\nfound = [finding for finding in result.findings if finding.code == "{code}"]\n'
-        "print(len(found))"
-    )
-    if result.text.strip() == "0":
-        _rare(rng)
-    yield answer(f"ruff reports {count(int(result.text), f'{code} finding')} in {path}.")
-
-
-@intent("field", 1)
-def lint_lines_and_codes(project: Project, rng: Voice) -> Script:
-    path = styled(project, rng)
-    yield ask(
-        rng,
-        """
-        line and (code|rule) of each lint finding in {path}
-        (list|show) the lint findings of {path} as line and code
-        which rules does {path} break, and on which lines
-        lint {path}: only line numbers and codes
-        for every lint finding in {path} the line and the rule
-        where does {path} break which rule of ruff
-        """,
-        path=path,
-    )
-    result = yield program(
-        f'result = lint("{path}")\nfor finding in result.findings:\n    print(finding.line, finding.code)'
-    )
-    found = [line.split() for line in result.text.splitlines() if " " in line]
-    if not found:
-        yield answer(f"There are no lint findings in {path}.")
-    elif len(found) == 1:
-        yield answer(f"{path} has one lint finding: {found[0][1]} on line {found[0][0]}.")
-    else:
-        yield answer(f"Lint findings of {path}, line and code:\n\n{OUTPUT_LINE}")
 
 
 _SAVED = (
@@ -372,69 +313,12 @@ def code_to_function(project: Project, rng: Voice) -> Script:
     )
     found = [line.split() for line in result.text.splitlines() if re.fullmatch(r"\S+ \d+", line)]
     if not found:
-        _rare(rng)
+        rarely(rng)
         yield answer(f"ty reports no {code} in {path}.")
         return
     file, line = found[0]
     result = yield program(f'print(read_file("{file}").splitlines()[{line} - 1])')
     yield answer(f"The {code} is in {file} on line {line}: `{result.text.strip()}`")
-
-
-@intent("field", 1)
-def passed_tests(project: Project, rng: Voice) -> Script:
-    if not project.tests:
-        raise Unsuitable
-    path = rng.choice(["tests", *project.tests])
-    field, thing = rng.choice([("passed", "pass"), ("failed", "fail"), ("passed", "succeed")])
-    yield ask(
-        rng,
-        """
-        how many tests (in|of) {path} {thing}
-        count the tests in {path} that {thing}
-        (run|start) {path} and tell me how many tests {thing}
-        number of tests that {thing} in {path}
-        of the tests in {path}, how many {thing}
-        {path}: how many {thing}, just the number
-        """,
-        path=path,
-        thing=thing,
-    )
-    result = yield program(f'result = test("{path}")\nprint(result.{field})')
-    if refused(result):
-        yield answer(f"Running the tests of {path} was refused, so I do not know.")
-    else:
-        number = int(result.text)
-        one = {"pass": "passes", "fail": "fails", "succeed": "succeeds"}[thing]
-        yield answer(f"{number or 'No'} test{'' if number == 1 else 's'} in {path} {one if number == 1 else thing}.")
-
-
-@intent("field", 1)
-def failure_message(project: Project, rng: Voice) -> Script:
-    if not project.bugs:
-        raise Unsuitable
-    bug = rng.choice(project.bugs)
-    yield ask(
-        rng,
-        """
-        why does {test} (in {path} |)fail
-        with which message does {test} of {path} fail
-        run {path} and show (why|the reason why) {test} fails
-        what is the error (message|) of {test} in {path}
-        {test} in {path} is red, what does it say
-        tell me what goes wrong in {test} ({path})
-        """,
-        path=bug.test_file,
-        test=bug.test,
-    )
-    result = yield program(
-        f'for failure in test("{bug.test_file}").failures:\n    print(failure.test, failure.line, failure.message)'
-    )
-    if refused(result):
-        yield answer(f"Running {bug.test_file} was refused, so I do not know.")
-    elif bug.test not in result.text:
-        raise Unsuitable
-    else:
-        yield answer(f"{bug.test} fails:\n\n{OUTPUT_LINE}")
 
 
 @intent("field", 0.8)

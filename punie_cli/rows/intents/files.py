@@ -8,7 +8,7 @@ from punie_cli.agent.messages import OUTPUT_LINE, answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, ask, count, intent, listed
 from punie_cli.rows.intents.paths import contents, short
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 READ = Forms(
     "read",

@@ -9,7 +9,7 @@ from punie_cli.rows.intents.files import READ
 from punie_cli.rows.intents.lints import COUNT_LINT, LINT, counted_findings, lint_findings, told_findings
 from punie_cli.rows.intents.paths import absent, base_name, contents, meant, module, refused, styled, suggested, tested
 from punie_cli.rows.intents.testing import TEST, told_results
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
 def _follow(output: Message, path: str) -> None:

@@ -6,7 +6,7 @@ from punie_cli.agent.messages import Message, answer, program
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, quoted
 from punie_cli.rows.intents.paths import refused
 from punie_cli.rows.modules import Fault
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 # A file is read before it is mended: a long one would fill the context.
 _LINES = 23

@@ -8,7 +8,7 @@ from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent
 from punie_cli.rows.intents.checks import findings
 from punie_cli.rows.intents.lints import lint_findings
 from punie_cli.rows.intents.paths import folder, module, refused
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
 def _function(project: Project, rng: Voice) -> str:

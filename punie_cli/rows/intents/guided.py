@@ -5,7 +5,7 @@ from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, quoted
 from punie_cli.rows.intents.paths import refused
 from punie_cli.rows.pieces import Entity, value
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
 def _model(project: Project, rng: Voice) -> tuple[str, Entity]:

@@ -1,9 +1,9 @@
 """Questions that ruff answers: whole results, counts, and fields of results."""
 
 from punie_cli.agent.messages import OUTPUT_LINE, Message, answer, program
-from punie_cli.rows.intents import Forms, Script, Voice, ask, count, intent, listed
+from punie_cli.rows.intents import Forms, Script, Voice, ask, count, intent, listed, rarely
 from punie_cli.rows.intents.paths import folder, shown, styled
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 LINT = Forms(
     "lint",
@@ -291,3 +291,56 @@ def lint_tool_failed(project: Project, rng: Voice) -> Script:
     result = yield program(code)
     reason = (result.error or result.text).partition("lint failed: ")[2].partition(" (line")[0].strip()
     yield answer(f"The lint of {path} did not run: {reason}.")
+
+
+@intent("field", 1.2)
+def lint_codes_counted(project: Project, rng: Voice) -> Script:
+    path = folder(project, rng) if rng.random() < 0.5 else styled(project, rng)
+    code = rng.choice(["F401", "F541", "E722", "F841", "SIM118", "C408", "C414"])
+    yield ask(
+        rng,
+        """
+        how many {code} does ruff (find|report) in {path}
+        count the {code} findings (in|of) {path}
+        how often is {code} (broken|violated) in {path}
+        of the lint findings in {path}, how many are {code}
+        lint {path} and tell me the number of {code}
+        {path}: number of {code} findings
+        """,
+        path=path,
+        code=code,
+    )
+    result = yield program(
+        f'result = lint("{path}")\nfound = [finding for finding in result.findings if finding.code == "{code}"]\n'
+        "print(len(found))"
+    )
+    if result.text.strip() == "0":
+        rarely(rng)
+    yield answer(f"ruff reports {count(int(result.text), f'{code} finding')} in {path}.")
+
+
+@intent("field", 1)
+def lint_lines_and_codes(project: Project, rng: Voice) -> Script:
+    path = styled(project, rng)
+    yield ask(
+        rng,
+        """
+        line and (code|rule) of each lint finding in {path}
+        (list|show) the lint findings of {path} as line and code
+        which rules does {path} break, and on which lines
+        lint {path}: only line numbers and codes
+        for every lint finding in {path} the line and the rule
+        where does {path} break which rule of ruff
+        """,
+        path=path,
+    )
+    result = yield program(
+        f'result = lint("{path}")\nfor finding in result.findings:\n    print(finding.line, finding.code)'
+    )
+    found = [line.split() for line in result.text.splitlines() if " " in line]
+    if not found:
+        yield answer(f"There are no lint findings in {path}.")
+    elif len(found) == 1:
+        yield answer(f"{path} has one lint finding: {found[0][1]} on line {found[0][0]}.")
+    else:
+        yield answer(f"Lint findings of {path}, line and code:\n\n{OUTPUT_LINE}")

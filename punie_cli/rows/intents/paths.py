@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from punie_cli.agent.messages import OUTPUT_LINE, Message
 from punie_cli.rows import names
 from punie_cli.rows.intents import Unsuitable, Voice
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
 def module(project: Project, rng: Voice) -> str:
@@ -47,6 +47,19 @@ def short(project: Project, rng: Voice, most: int = 12) -> str:
     fitting = [p for p, text in project.files.items() if 0 < text.count("\n") <= most]
     other = [p for p in fitting if not p.endswith(".py")]
     return rng.choice(other if other and rng.random() < 0.7 else fitting)
+
+
+def toml_setting(project: Project, rng: Voice) -> tuple[str, str, str]:
+    """The TOML file of a richer project, a section and a key of it."""
+    if not project.toml:
+        raise Unsuitable
+    section = rng.choice(sorted(project.toml))
+    return project.toml_file, section, rng.choice(sorted(project.toml[section]))
+
+
+def worded(rng: Voice, key: str) -> str:
+    """A key as it stands, or in words."""
+    return key.replace("_", " ") if rng.random() < 0.6 else key
 
 
 def absent(project: Project, rng: Voice) -> str:

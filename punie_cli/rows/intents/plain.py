@@ -6,7 +6,7 @@ from punie_cli.rows.intents.checks import findings
 from punie_cli.rows.intents.lints import lint_findings
 from punie_cli.rows.intents.paths import folder, module, refused, styled
 from punie_cli.rows.intents.testing import told_results
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
 def _path(project: Project, rng: Voice) -> str:

@@ -3,7 +3,7 @@
 from punie_cli.agent.messages import OUTPUT_LINE, Message, answer, program
 from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, ask, count, intent, listed
 from punie_cli.rows.intents.paths import refused, tested
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 TEST = Forms(
     "test",
@@ -263,3 +263,60 @@ def test_refused(project: Project, rng: Voice) -> Script:
     yield ask(rng, TEST, path=path)
     result = yield program(f'print(test("{path}"))')
     yield answer(told_results(result, path))
+
+
+@intent("field", 1)
+def passed_tests(project: Project, rng: Voice) -> Script:
+    if not project.tests:
+        raise Unsuitable
+    path = rng.choice(["tests", *project.tests])
+    field, thing = rng.choice([("passed", "pass"), ("failed", "fail"), ("passed", "succeed")])
+    yield ask(
+        rng,
+        """
+        how many tests (in|of) {path} {thing}
+        count the tests in {path} that {thing}
+        (run|start) {path} and tell me how many tests {thing}
+        number of tests that {thing} in {path}
+        of the tests in {path}, how many {thing}
+        {path}: how many {thing}, just the number
+        """,
+        path=path,
+        thing=thing,
+    )
+    result = yield program(f'result = test("{path}")\nprint(result.{field})')
+    if refused(result):
+        yield answer(f"Running the tests of {path} was refused, so I do not know.")
+    else:
+        number = int(result.text)
+        one = {"pass": "passes", "fail": "fails", "succeed": "succeeds"}[thing]
+        yield answer(f"{number or 'No'} test{'' if number == 1 else 's'} in {path} {one if number == 1 else thing}.")
+
+
+@intent("field", 1)
+def failure_message(project: Project, rng: Voice) -> Script:
+    if not project.bugs:
+        raise Unsuitable
+    bug = rng.choice(project.bugs)
+    yield ask(
+        rng,
+        """
+        why does {test} (in {path} |)fail
+        with which message does {test} of {path} fail
+        run {path} and show (why|the reason why) {test} fails
+        what is the error (message|) of {test} in {path}
+        {test} in {path} is red, what does it say
+        tell me what goes wrong in {test} ({path})
+        """,
+        path=bug.test_file,
+        test=bug.test,
+    )
+    result = yield program(
+        f'for failure in test("{bug.test_file}").failures:\n    print(failure.test, failure.line, failure.message)'
+    )
+    if refused(result):
+        yield answer(f"Running {bug.test_file} was refused, so I do not know.")
+    elif bug.test not in result.text:
+        raise Unsuitable
+    else:
+        yield answer(f"{bug.test} fails:\n\n{OUTPUT_LINE}")

@@ -10,7 +10,7 @@ from punie_cli.paths import shipped
 from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent, listed, quoted
 from punie_cli.rows.intents.paths import folder, module, refused
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 
 @cache

@@ -6,7 +6,7 @@ from punie_cli.agent.messages import OUTPUT_LINE, Message, answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, ask, intent, quoted
 from punie_cli.rows.intents.paths import refused
-from punie_cli.rows.projects import Project
+from punie_cli.rows.project import Project
 
 CREATE = Forms(
     "create",
