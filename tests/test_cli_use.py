@@ -297,6 +297,13 @@ def test_names_that_mean_nothing(bench: Bench) -> None:
     assert not history.in_use_file().exists()
 
 
+def test_settings_that_hide_what_is_in_use_are_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUNIE_ADAPTER", "none")
+    assert bench.use("22").stderr.splitlines()[0] == (
+        "the settings name a model or an adapter, which comes before what is in use: punie doctor"
+    )
+
+
 class Killed(BaseException):
     """What a kill looks like from inside: nothing may catch it."""
 
