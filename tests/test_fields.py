@@ -126,6 +126,13 @@ def test_a_program_that_failed_does_not_count_but_its_names_live() -> None:
     assert fields_read([*ran(one, failed=True), *ran("print(result.files)")[1:]]) == {"files"}
 
 
+def test_a_program_that_was_never_run_binds_nothing() -> None:
+    records = ran('result = typecheck("src")', "print(result.error_count)")
+    assert fields_read(records) == {"error_count"}
+    records[2] |= {"error": {"kind": "TypeError", "message": "no", "line": 1, "ran": False}}
+    assert fields_read(records) == set()
+
+
 def test_a_program_without_an_output_does_not_count() -> None:
     assert fields_read(ran("print(typecheck().files)")[:2]) == set()
 

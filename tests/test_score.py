@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from punie_cli.agent.loop import Agent
 from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
-from punie_cli.evaluation.run import run_case, run_suite, snapshot
+from punie_cli.evaluation.case import run_case, snapshot
 from punie_cli.evaluation.score import (
     Part,
     Score,
@@ -230,6 +230,12 @@ def test_states_zero(text: str) -> None:
     assert states(text, 0) and not states(text, 1)
 
 
+def test_states_what_people_write() -> None:
+    assert states("3,000 errors in 12 files", 3000) and states("3000 errors", 3000)
+    # What says that there is one says not that there is none.
+    assert not states("There is one type error and no other problems.", 0)
+
+
 @pytest.mark.parametrize(
     ("after", "part"),
     [
@@ -243,6 +249,40 @@ def test_states_zero(text: str) -> None:
 )
 def test_files(after: dict[str, str], part: Part) -> None:
     assert score_files(Expect(files={"n.txt": "hi"}), {"a": "1"}, after) == part
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "stands"),
+    [
+        ('"hives": 7', '{"hives": 7}', True),
+        ('"hives": 7', '{\n  "hives":   7,\n', True),
+        ('"hives": 7', '{"hives": 70}', False),
+        ('"hives": 7', '{"hives": 7.5}', False),
+        ("7 hives", "17 hives", False),
+        ("7 hives", "There are 7 hives.", True),
+        ("limit = 3", "limit = 3.", True),
+        ("def test_", "def test_one()", True),
+    ],
+)
+def test_a_text_in_a_file(text: str, content: str, stands: bool) -> None:
+    assert score_files(Expect(files_say={"a": (text,)}), {"a": ""}, {"a": content}).ok is stands
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("# noqa", "#NOQA: F401", "# ruff: noqa", "# flake8: noqa", "# ruff: disable[F401]", "# ruff: ignore[F401]"),
+        *("# ruff: file-ignore[F401]", "# type: ignore", "# x  # type:ignore", "# ty: ignore[unresolved-import]"),
+        *("from typing import no_type_check as quiet", "@typing.no_type_check", "if not typing.TYPE_CHECKING:"),
+    ],
+)
+def test_what_silences_a_check_mends_nothing(text: str) -> None:
+    expect = Expect(typechecks=("src",), changes=("src/*",))
+    mended, silenced = {"src/a.py": "y = 1\n"}, {"src/a.py": f"x = 1  {text}\n"}
+    assert score_files(expect, {"src/a.py": "x = 1\n"}, mended) == Part(True)
+    assert score_files(expect, {"src/a.py": "x = 1\n"}, silenced) == Part(False, "src/a.py silences the check")
+    # One that was there before is no doing of the model.
+    assert score_files(expect, silenced, {"src/a.py": f"x = 2  {text}\n"}) == Part(True)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +315,8 @@ def test_says(text: str, words: str, found: bool) -> None:
         ("a.py:3: x", False),
         ("3.5 errors", False),
         ("no errors", False),
+        ("3,000 errors", False),
+        ("1,003 errors", False),
     ],
 )
 def test_states_three(text: str, found: bool) -> None:
@@ -358,28 +400,24 @@ async def test_a_case_is_run_in_a_copy_of_its_fixture(tmp_path: Path) -> None:
             "The currency is CHF.",
         ],
     }
-    suite = load("foundation")
-    suite = suite.model_copy(update={"case": tuple(FOUNDATION[name] for name in replies)})
-    before = snapshot(suite.case[0].fixture_folder)
+    fixture = FOUNDATION["count-lines"].fixture_folder
+    before = snapshot(fixture)
     engine = QueueEngine([reply for queue in replies.values() for reply in queue])
-    noted = []
     async with Sandbox(Registry().specs()) as sandbox:
 
         def make_agent(workspace: Workspace) -> Agent:
             return Agent(engine, renderer, Registry(), workspace, sandbox)
 
-        result = await run_suite(suite, make_agent, noted.append)
-    assert list(result.cases) == noted
-    assert [case.score.reason for case in result.cases] == ["", "", ""]
-    assert [case.answer for case in result.cases] == [queue[-1] for queue in replies.values()]
-    assert (result.passed, result.share) == (3, 1.0)
-    assert [record["type"] for record in result.cases[2].records if record["type"] != "usage"] == [
+        done = [await run_case(FOUNDATION[name], make_agent) for name in replies]
+    assert [outcome.score.reason for outcome in done] == ["", "", ""]
+    assert [outcome.answer for outcome in done] == [queue[-1] for queue in replies.values()]
+    assert [record["type"] for record in done[2].records if record["type"] != "usage"] == [
         *("session", "prompt"),
         *("program", "approval", "call", "output"),
         *("program", "call", "output"),
         "answer",
     ]
-    assert result.cases[2].records[0] == {
+    assert done[2].records[0] == {
         "type": "session",
         "model": "fake",
         "adapter": None,
@@ -387,7 +425,7 @@ async def test_a_case_is_run_in_a_copy_of_its_fixture(tmp_path: Path) -> None:
         "root": "bookstall",
         "version": 1,
     }
-    assert snapshot(suite.case[0].fixture_folder) == before
+    assert snapshot(fixture) == before
 
 
 async def test_an_error_of_a_turn_is_a_failed_case(tmp_path: Path) -> None:

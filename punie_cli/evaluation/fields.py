@@ -48,7 +48,9 @@ def fields_read(records: Sequence[dict[str, Any]]) -> frozenset[str]:
         elif record["type"] == "program":
             code = record["code"]
         elif record["type"] == "output" and code is not None:
-            reader.follow(code, names, counts=record["error"] is None)
+            # What was seen to fail before it ran has bound no name.
+            if (record["error"] or {}).get("ran", True):
+                reader.follow(code, names, counts=record["error"] is None)
             code = None
     return frozenset(reader.read)
 

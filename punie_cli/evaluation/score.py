@@ -18,9 +18,11 @@ from punie_cli.evaluation.words import not_done, says, states
 
 Record = dict[str, Any]
 
-# Comments that make ty or ruff say nothing.
+# What makes ty or ruff say nothing: comments, a decorator under any name, code that ty takes for unreachable.
 _SILENCE = re.compile(
-    r"#\s*(?:type:\s*ignore|ty:\s*ignore|(?:ruff:\s*)?noqa)|@(?:\w+\.)?no_type_check\b", re.IGNORECASE
+    r"#\s*(?:type:\s*ignore|ty:\s*ignore|(?:(?:ruff|flake8):\s*)?noqa|ruff:\s*(?:file-)?(?:ignore|disable))"
+    r"|\bno_type_check\b|\bnot\s+(?:\w+\.)?TYPE_CHECKING\b",
+    re.IGNORECASE,
 )
 
 
@@ -148,7 +150,7 @@ def _unread(expect: Expect, records: Sequence[Record]) -> list[str]:
 def score_files(expect: Expect, before: Mapping[str, str], after: Mapping[str, str]) -> Part:
     """Are the expected files as they should be, and all others as before? Caches of tools do not count.
 
-    A comment that silences a check is no way to make a file clean.
+    What silences a check is no way to make a file clean.
     """
     before, after = _without_caches(before), _without_caches(after)
     for path in [*expect.files, *expect.files_say]:
@@ -158,7 +160,7 @@ def score_files(expect: Expect, before: Mapping[str, str], after: Mapping[str, s
         if _ended(after[path]) != _ended(content):
             return Part(False, f"{path} has other content")
     for path, texts in expect.files_say.items():
-        lacking = [text for text in texts if " ".join(text.split()) not in " ".join(after[path].split())]
+        lacking = [text for text in texts if not _stands(text, after[path])]
         if lacking:
             return Part(False, f"{path} lacks {lacking[0]!r}")
     for path in expect.files_gone:
@@ -166,7 +168,7 @@ def score_files(expect: Expect, before: Mapping[str, str], after: Mapping[str, s
             return Part(False, f"{path} is still there")
     for path in sorted(after):
         if _below(path, (*expect.typechecks, *expect.lints)) and _silenced(after, path) > _silenced(before, path):
-            return Part(False, f"{path} silences the check with a comment")
+            return Part(False, f"{path} silences the check")
     named = {*expect.files, *expect.files_say, *expect.files_gone}
     changed = [
         path
@@ -175,6 +177,14 @@ def score_files(expect: Expect, before: Mapping[str, str], after: Mapping[str, s
         and not (path in after and any(fnmatch.fnmatchcase(path, pattern) for pattern in expect.changes))
     ]
     return Part(not changed, f"changed: {', '.join(changed)}" if changed else "")
+
+
+def _stands(text: str, content: str) -> bool:
+    """Whether a text stands in a file, white space of any length being the same; `= 3` does not stand in `= 30`."""
+    words = " ".join(text.split())
+    start = r"(?<!\d)(?<!\d\.)" if words[0].isdigit() else ""
+    end = r"(?!\.?\d)" if words[-1].isdigit() else ""
+    return re.search(start + re.escape(words) + end, " ".join(content.split())) is not None
 
 
 def _without_caches(files: Mapping[str, str]) -> dict[str, str]:

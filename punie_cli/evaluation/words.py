@@ -7,8 +7,11 @@ NUMBER_WORDS = (
 )  # fmt: skip
 # A number after these is a place in a file, not a quantity.
 _PLACE = re.compile(r":\d+(:\d+)?|\blines?\s+\d+((,|\s+and|\s+or|-)\s*\d+)*", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _FINDINGS = r"(?:errors?|problems?|issues?|findings?|violations?|faults?|failures?|warnings?)"
-_NONE = re.compile(rf"\b(?:no(?! such)|without)\s+(?:\w+\s+){{0,2}}?(?:{_FINDINGS}|match(?:es)?|files?|tests?)\b")
+_NONE = re.compile(
+    rf"\b(?:no(?! such| other)|without(?! other))\s+(?:\w+\s+){{0,2}}?(?:{_FINDINGS}|match(?:es)?|files?|tests?)\b"
+)
 _CLEAN = re.compile(rf"\b(?:no|without)\s+(?:\w+\s+){{0,2}}?{_FINDINGS}\b")
 _DONE = r"(?:written|changed|run|checked|made|read|created|saved|tested)"
 _NOT_DONE = re.compile(
@@ -27,11 +30,11 @@ def says(text: str, words: str) -> bool:
 
 
 def states(text: str, number: int) -> bool:
-    """True if `text` has `number` as a quantity, in digits or as a word; line numbers do not count.
+    """True if `text` has `number` as a quantity, in digits (3000 or 3,000) or as a word; line numbers do not count.
 
     Zero is also stated by `no errors` and the like.
     """
-    text = _PLACE.sub(" ", text)
+    text = _THOUSANDS.sub("", _PLACE.sub(" ", text))
     if 0 <= number < len(NUMBER_WORDS) and says(text, NUMBER_WORDS[number]):
         return True
     return says(text, str(number)) or (number == 0 and none_found(text))
