@@ -159,7 +159,9 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # A full disk has ended the change already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 

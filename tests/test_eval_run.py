@@ -1,7 +1,9 @@
 """Evaluations: order, what is kept, gone on with and shown, and what a kill, a crash or a second process does."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,13 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from punie_cli.agent.open import Connected
 from punie_cli.errors import BusyError, GateError, MissingError, PunieError, UsageError
 from punie_cli.evaluation import results
 from punie_cli.evaluation.evaluate import Begun, Ended, Shown, evaluate
 from punie_cli.evaluation.measure import Tried, measure
-from punie_cli.evaluation.plan import Plan, choose_suites, parse_share, require
+from punie_cli.evaluation.plan import Plan, choose_suites, engine_for, parse_share, require
 from punie_cli.evaluation.results import EvalRun
 from punie_cli.settings import Settings
+from tests.command_line import CharTokenizer
 from tests.evals import case_run, eval_run
 from tests.evaluating import EchoEngine, connecting, write_suite
 from tests.tiny import make_tiny_model
@@ -156,6 +160,39 @@ def test_an_engine_that_answers_nothing_is_no_score(settings: Settings, tmp_path
     assert (done.id, done.passed) == (begun.id, 5)
 
 
+def test_all_at_once_break_and_none_is_kept(settings: Settings, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path / "s.toml", [f"case{n}" for n in range(8)])
+    asked, failed = [0], asyncio.Event()
+
+    async def fail(text: str) -> None:
+        # As when what all share is lost: all are told in the same moment.
+        asked[0] += 1
+        if asked[0] == 5:
+            failed.set()
+        await failed.wait()
+        raise PunieError("the model failed")
+
+    with pytest.raises(PunieError, match="3 cases in a row broke"):
+        run(evaluate(settings, Plan((suite,), batch=5), connect=connecting(EchoEngine(on=fail))))
+    (begun,) = results.list_runs()
+    assert (begun.finished, begun.cases) == (None, ())
+
+
+def test_suites_in_another_order_are_the_same_evaluation(settings: Settings, tmp_path: Path) -> None:
+    one, two = write_suite(tmp_path / "one.toml", ["a", "b"]), write_suite(tmp_path / "two.toml", ["c", "d"])
+
+    def stop(text: str) -> None:
+        if text == "b":
+            raise BusyError("out of memory", "close something")
+
+    with pytest.raises(BusyError):
+        run(evaluate(settings, Plan((one, two)), connect=connecting(EchoEngine(on=stop))))
+    engine = EchoEngine()
+    done = run(evaluate(settings, Plan((two, one)), connect=connecting(engine)))
+    assert (done.id, done.suites, engine.asked) == ("e0001", ("one", "two"), ["b", "c", "d"])
+    assert [(case.suite, case.case) for case in done.cases] == [("one", "a"), ("one", "b"), ("two", "c"), ("two", "d")]
+
+
 _CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -255,6 +292,25 @@ def test_suites_are_chosen_by_name_or_file(tmp_path: Path) -> None:
         choose_suites([str(tmp_path / "mine.toml"), str(tmp_path / "other" / "mine.toml")])
 
 
+@pytest.mark.parametrize("given, opened", [(None, [8, 1]), (4, [4]), (1, [1])])
+async def test_a_model_that_cannot_be_batched_answers_one_by_one(
+    given: int | None, opened: list[int], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    async def connect(settings: Settings, *, temperature: float, batch: int = 1) -> Connected:
+        tried.append(batch)
+        if batch > 1:
+            raise UsageError("its caches cannot be laid side by side", "punie eval --batch 1")
+        return Connected(EchoEngine(), CharTokenizer())
+
+    monkeypatch.setattr("punie_cli.evaluation.plan.connect_mlx", connect)
+    opens, size = engine_for(0.5, given)
+    with contextlib.suppress(UsageError):
+        await opens(settings)
+    assert (tried, size) == (opened, given or 8)
+
+
 @pytest.mark.parametrize("text, share", [("0.8", 0.8), ("80", 0.8), ("80%", 0.8), ("1", 1.0), ("0", 0.0), ("1%", 0.01)])
 def test_a_share_as_people_write_it(text: str, share: float) -> None:
     assert parse_share(text) == pytest.approx(share)
@@ -306,6 +362,18 @@ def test_no_run_yet() -> None:
     with pytest.raises(MissingError) as caught:
         results.resolve("last")
     assert (caught.value.message, caught.value.hint) == ("no evaluation 'last': there is none yet", "punie eval")
+
+
+def test_a_change_that_sqlite_ended_itself_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = results.save(eval_run([]))
+
+    def full(store: sqlite3.Connection, *rest: Any) -> None:
+        store.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(results, "_insert", full)
+    with pytest.raises(PunieError, match="which fails: database or disk is full"):
+        results.add_case(run.id, 0, case_run("a"), 1.0)
 
 
 text = st.text(st.characters(codec=None, categories=None), max_size=20)

@@ -21,7 +21,7 @@ from typing import Any
 
 from punie_cli.agent.loop import Agent
 from punie_cli.agent.open import Connect, connect_mlx, open_agent
-from punie_cli.errors import BusyError, Exit, PunieError
+from punie_cli.errors import BusyError, Exit, InterruptedByUser, PunieError
 from punie_cli.evaluation import results
 from punie_cli.evaluation.case import CaseOutcome, run_case
 from punie_cli.evaluation.plan import Plan
@@ -116,13 +116,13 @@ async def run_plan(
 
     `subject` is as `subject_of` gave it, `prompt_hash` that of the prompt core that the agent has.
     """
-    tries = plan.tries
 
     def make_agent(workspace: Workspace) -> Agent:
         return dataclasses.replace(agent, workspace=workspace, messages=[])
 
     new = _new(settings, plan, subject.model_copy(update={"prompt_hash": prompt_hash}))
     with _claimed(_key(settings, plan, subject), new, again) as run:
+        tries = plan.in_order(run.suites).tries
         kept = results.done(run.id)
         left = [(n, *each) for n, each in enumerate(tries) if n not in kept]
         note(Begun(run.id, subject, len(kept), len(tries), _seen(plan.suites, run.id)))
@@ -138,9 +138,11 @@ async def run_plan(
                 tried = await _try(suite, case, sample, make_agent)
                 # One may be an accident of its case; an engine that answers nothing is no score of 0.
                 broken[:] = [*broken, n] if _broke(tried) else []
-                if len(broken) == _BROKEN:
+                if len(broken) >= _BROKEN:
                     results.drop(run.id, broken)
-                    raise PunieError(f"{_BROKEN} cases in a row broke before the first reply: {tried.reason}", _DOCTOR)
+                    raise PunieError(
+                        f"{len(broken)} cases in a row broke before the first reply: {tried.reason}", _DOCTOR
+                    )
                 results.add_case(run.id, n, tried, spent())
                 done += 1
                 pace = (time.monotonic() - start) / (done - len(kept))
@@ -161,6 +163,8 @@ async def _try(suite: Suite, case: Case, sample: int, make_agent: Callable[[Work
     start = time.monotonic()
     try:
         result = await run_case(case, make_agent)
+    except InterruptedByUser:
+        raise
     except Exception as error:
         _log.exception("case %s of suite %s", case.name, suite.name)
         return _crashed(suite, case, sample, f"crashed: {type(error).__name__}: {error}", time.monotonic() - start)
@@ -272,7 +276,7 @@ def _key(settings: Settings, plan: Plan, subject: Subject) -> str:
         "adapter": subject.adapter_hash,
         "prompt": prompt_of(subject),
         "suites": {suite.name: suite.hash for suite in plan.suites},
-        "only": sorted(plan.only),
+        "only": sorted(set(plan.only)),
         "samples": plan.samples,
         "temperature": plan.temperature,
         "limits": limits_of(settings),

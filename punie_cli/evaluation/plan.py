@@ -4,14 +4,15 @@ import difflib
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from punie_cli.agent.open import Connect, connect_mlx
+from punie_cli.agent.open import Connect, Connected, connect_mlx
 from punie_cli.errors import GateError, MissingError, UsageError
 from punie_cli.evaluation import suites
 from punie_cli.evaluation.results import EvalRun
 from punie_cli.evaluation.scores import scores
 from punie_cli.evaluation.suites import Case, Suite
+from punie_cli.settings import Settings
 
 # More at once gain little, and each needs memory for what it has read.
 _BATCH = 8
@@ -51,6 +52,10 @@ class Plan:
             for sample in range(self.samples)
         ]
 
+    def in_order(self, names: Sequence[str]) -> "Plan":
+        """The same plan with its suites in this order: that of the run which it goes on with."""
+        return replace(self, suites=tuple(sorted(self.suites, key=lambda suite: names.index(suite.name))))
+
 
 def choose_suites(names: Sequence[str] = ()) -> tuple[Suite, ...]:
     """Suites by name or file, each once; without names those that every model should pass.
@@ -70,9 +75,20 @@ def choose_suites(names: Sequence[str] = ()) -> tuple[Suite, ...]:
 
 
 def engine_for(temperature: float, batch: int | None = None) -> tuple[Connect, int]:
-    """What opens an engine for so many cases at once, and how many that is where nothing is said."""
-    batch = batch or _BATCH
-    return functools.partial(connect_mlx, temperature=temperature, batch=batch), batch
+    """What opens an engine for so many cases at once, and how many that is where nothing is said.
+
+    Then a model that cannot be batched answers one by one.
+    """
+    if batch:
+        return functools.partial(connect_mlx, temperature=temperature, batch=batch), batch
+
+    async def connect(settings: Settings) -> Connected:
+        try:
+            return await connect_mlx(settings, temperature=temperature, batch=_BATCH)
+        except UsageError:
+            return await connect_mlx(settings, temperature=temperature)
+
+    return connect, _BATCH
 
 
 def parse_share(text: str) -> float:

@@ -282,6 +282,8 @@ def _changing(store: sqlite3.Connection) -> Generator[None]:
     try:
         yield
     except BaseException:
-        store.execute("ROLLBACK")
+        # A full disk has ended the change already.
+        if store.in_transaction:
+            store.execute("ROLLBACK")
         raise
     store.execute("COMMIT")
