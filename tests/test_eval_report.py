@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from punie_cli.evals import comparison_record, report_record
@@ -211,7 +211,9 @@ def test_junit() -> None:
     assert root[1][1].get("classname") == "phase23"
 
 
-@given(st.text() | st.just(HOSTILE))
+@given(st.text())
+@example(HOSTILE)
+@example("\ufffe\uffff")
 def test_whatever_a_model_writes_is_valid_xml(text: str) -> None:
     part = Verdict(ok=False, reason=text)
     case = case_run("c", False, prompts=(text,), code=text, answer=text, diff=text)

@@ -170,6 +170,14 @@ def test_a_fixture_beside_the_suite(tmp_path: Path) -> None:
     assert one.hash == two.hash
     (tmp_path / "two" / "mine" / "a.py").write_text("x = 2\n", encoding="utf-8")
     assert one.hash != two.hash
+    # Two folders of one name are two fixtures.
+    for part in ("x", "y"):
+        shutil.copytree(tmp_path / "one" / "mine", tmp_path / "one" / part / "mine")
+    case = '[[case]]\nname = "{0}"\nfixture = "./{0}/mine"\nprompt = "?"\nexpect = {{ number = 1 }}\n'
+    path = written(tmp_path / "one", case.format("x") + case.format("y"))
+    first = load(path).hash
+    (tmp_path / "one" / "x" / "mine" / "a.py").write_text("x = 3\n", encoding="utf-8")
+    assert load(path).hash != first
     with pytest.raises(MissingError, match=r"needs the fixture '.*other', which is not there"):
         load(written(tmp_path / "one", text.replace("mine", "other")))
 

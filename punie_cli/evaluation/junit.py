@@ -11,6 +11,9 @@ from punie_cli.approvals import visible
 from punie_cli.evaluation.results import CaseRun, EvalRun
 from punie_cli.evaluation.transcript import plain_text
 
+# The two characters besides control characters that no XML may hold.
+_NO_XML = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
+
 
 def write(runs: Sequence[EvalRun], path: Path) -> Path:
     """Write the document of these runs."""
@@ -30,7 +33,8 @@ def xml(runs: Sequence[EvalRun]) -> str:
     root.attrib |= {name: str(sum(int(suite.get(name, 0)) for suite in root)) for name in counts}
     root.set("time", f"{sum(case.seconds for run in runs for case in run.cases):.3f}")
     ET.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    text = ET.tostring(root, encoding="unicode").translate(_NO_XML)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
 def _suite(run: EvalRun, name: str, cases: Sequence[CaseRun]) -> ET.Element:

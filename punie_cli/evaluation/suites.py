@@ -160,11 +160,6 @@ class Case(_Strict):
         # A whole path, which a fixture beside its suite has, stays as it is.
         return shipped("fixtures", self.fixture)
 
-    @property
-    def fixture_name(self) -> str:
-        """The fixture without where this machine has it."""
-        return f"./{self.fixture_folder.name}" if Path(self.fixture).is_absolute() else self.fixture
-
 
 class Suite(_Strict):
     """Cases over fixtures, which are folders below `data/fixtures`; `fixture` is that of cases that name none.
@@ -202,10 +197,13 @@ class Suite(_Strict):
     @property
     def hash(self) -> str:
         """SHA-256 (hex) of what is asked and wanted: the cases, and the files of their fixtures."""
-        cases = [case.model_dump(exclude_defaults=True) | {"fixture": case.fixture_name} for case in self.case]
-        folders = {case.fixture_name: case.fixture_folder for case in self.case}
+        folders = {case.fixture: case.fixture_folder for case in self.case}
+        # One beside the suite is named by its place in the suite, not by where this machine has it.
+        named = {place: f"./{n}" if Path(place).is_absolute() else place for n, place in enumerate(folders)}
+        cases = [case.model_dump(exclude_defaults=True) | {"fixture": named[case.fixture]} for case in self.case]
         files = {
-            name: {path: data.hex() for path, data in fixture_files(folder).items()} for name, folder in folders.items()
+            named[place]: {path: data.hex() for path, data in fixture_files(folder).items()}
+            for place, folder in folders.items()
         }
         text = json.dumps({"cases": cases, "files": files}, sort_keys=True, default=sorted)
         return hashlib.sha256(text.encode()).hexdigest()
