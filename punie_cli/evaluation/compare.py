@@ -112,11 +112,6 @@ def comparable(runs: Sequence[EvalRun]) -> list[EvalRun]:
     return found
 
 
-def worse_beyond_chance(a: EvalRun, b: EvalRun) -> bool:
-    """Whether B passes fewer cases than A by more than chance would do: all of the interval of B minus A is below 0."""
-    return compare(a, b).difference.high < 0
-
-
 def paired_interval(both: float, only_b: float, only_a: float, neither: float) -> tuple[float, float]:
     """95 % interval of the share of B minus that of A, from the numbers of cases that passed in both, in one, in none.
 
