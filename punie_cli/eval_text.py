@@ -72,6 +72,9 @@ def result_lines(run: EvalRun) -> list[str]:
     state = f"in {duration(run.seconds)}" if run.finished else f"unfinished, {len(run.cases)} of {run.of}"
     only = f", only {', '.join(run.only)}" if run.only else ""
     lines = [f"{run.id}  {run.subject.label}  {state}{only}", *_table(found, run.samples)]
+    if run.cases:
+        right = ", ".join(f"{name} {found.parts[name].passed}" for name in ("calls", "files", "answer"))
+        lines.append(f"right: {right} of {found.whole.n}")
     if found.fields is not None:
         lines.append(f"field access: {found.fields.passed} of {found.fields.n} ({found.fields.share:.0%})")
     asked = sum(case.prompt_tokens for case in run.cases) / max(len(run.cases), 1)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from punie_cli.approvals import visible
 from punie_cli.errors import MissingError, UsageError
 from punie_cli.eval_text import as_record, name_of, result_lines
 from punie_cli.evaluation.compare import Change, Comparison, Difference, comparable, compare, subject_differences
@@ -63,7 +64,8 @@ def cases(run: EvalRun, *, failed: bool = False) -> Listing:
     """The cases of a run in its order, or those that failed."""
     chosen = [case for case in run.cases if not (failed and case.passed)]
     rows: list[tuple[str, ...]] = [
-        (name_of(case), case.group, *_marks(case), f"{case.steps}", f"{case.seconds:.1f}", case.reason)
+        # In a pipe a cell is printed as it is, and a name of a file may hold what no encoding has.
+        (name_of(case), case.group, *_marks(case), f"{case.steps}", f"{case.seconds:.1f}", visible(case.reason))
         for case in chosen
     ]
     head = ("case", "group", "", "calls", "files", "answer", "steps", "s", "reason")
@@ -171,7 +173,7 @@ def _difference(found: Difference) -> tuple[str, ...]:
 def _changes(each: Comparison) -> Iterator[tuple[str, ...]]:
     for word, changes in (("better", each.gained), ("worse", each.lost)):
         for change in changes:
-            reason = change.a_reason if word == "better" else change.b_reason
+            reason = visible(change.a_reason if word == "better" else change.b_reason)
             yield each.b.id, word, f"{change.suite}/{change.case}", f"{change.a:.0%}", f"{change.b:.0%}", reason
 
 

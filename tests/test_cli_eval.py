@@ -49,6 +49,7 @@ plain             2       1    50%      9% to 91%
 grouped           3       2    67%     21% to 94%
          letters  3       2    67%     21% to 94%
 all               5       3    60%     23% to 88%
+right: calls 5, files 5, answer 3 of 5
 a case: 1.0 steps, 100 tokens read, 2 written, N s
 """
     assert (done.code, plain(done.stdout, model)) == (0, table)
@@ -88,6 +89,7 @@ e0001  MODEL  in N s
 suite  n  passed  share  95 % interval
 s      4       2    50%      9% to 91%
 2 samples of each case: pass@1 50%, pass^2 50%
+right: calls 4, files 4, answer 2 of 4
 a case: 1.0 steps, 100 tokens read, 2 written, N s
 """
     )
