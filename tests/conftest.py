@@ -1,6 +1,8 @@
-"""Fixtures for all tests: folders of their own for each test, the embedded model once for all."""
+"""Fixtures for all tests: folders of their own for each test; one sandbox, and the embedded model, once for all."""
 
+import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from punie_cli import paths
+from punie_cli.builtins.registry import Registry
 from punie_cli.engine.blas import load_blas
 from punie_cli.models.embedded import NAME, pull_embedded
+from punie_cli.sandbox.host import Sandbox
 
 # One thread: on a busy machine the threads of a BLAS wait for each other at every small product.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,6 +40,14 @@ def punie_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "punie-home"
     monkeypatch.setenv("PUNIE_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """For tests that need no sandbox of their own: programs may call every builtin."""
+    box = Sandbox(Registry().specs())
+    yield box
+    asyncio.run(box.close())
 
 
 @pytest.fixture(scope="session")

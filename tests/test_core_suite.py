@@ -3,79 +3,27 @@
 Programs, ty, ruff and pytest are real; only the model is a queue of replies.
 """
 
-import asyncio
-import re
-import tomllib
 from collections import Counter
-from pathlib import Path
 
-import pytest
-from transformers import AutoTokenizer
-
-from punie_cli.agent.loop import Agent
-from punie_cli.agent.prompt import PromptCore, Renderer
-from punie_cli.builtins.registry import Registry, declared
-from punie_cli.evaluation.case import CaseOutcome, run_case
-from punie_cli.evaluation.score import Score, score
-from punie_cli.evaluation.suites import Case, load
+from punie_cli.builtins.registry import declared
+from punie_cli.evaluation.suites import load
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.row import normalise
 from punie_cli.sandbox.host import Sandbox
-from punie_cli.workspace import Workspace
-from tests.fake import QueueEngine
-from tests.tiny import CHATML, make_tiny_model
+from tests.solved import as_replies, invented, known_words, misjudged, names_of, play, solutions
 
-FOLDER = Path(__file__).parent
-CASES = {case.name: case for case in load("core").case}
+SUITE = load("core")
+CASES = {case.name: case for case in SUITE.case}
 LEAST = {
     "typecheck": 6, "lint": 5, "test": 5, "read_file": 6, "write_file": 6, "run_command": 5, "direct": 9, "failure": 7,
     "chain": 9, "fix": 5,
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def renderer(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
-    folder = make_tiny_model(tmp_path_factory.mktemp("model"), chat_template=CHATML)
-    return Renderer(PromptCore.build(Registry(), "tags"), AutoTokenizer.from_pretrained(folder))
-
-
-@pytest.fixture(autouse=True)
-def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fixtures need no plugin of pytest; those of our own environment take most of a short run's time."""
-    monkeypatch.setattr(
-        "punie_cli.builtins.tests._variables",
-        lambda *_: {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )
-
-
-async def play(plays: list[tuple[Case, list[str]]], renderer: Renderer) -> list[CaseOutcome]:
-    """Run cases with the replies of each, a few at a time; every reply must have been asked for."""
-    registry, gate = Registry(), asyncio.Semaphore(3)
-    async with Sandbox(registry.specs()) as sandbox:
-
-        async def one(case: Case, replies: list[str]) -> CaseOutcome:
-            engine = QueueEngine(replies)
-
-            def make_agent(workspace: Workspace) -> Agent:
-                return Agent(engine, renderer, registry, workspace, sandbox)
-
-            async with gate:
-                outcome = await run_case(case, make_agent)
-            assert engine.left == 0, case.name
-            return outcome
-
-        return await asyncio.gather(*(one(case, replies) for case, replies in plays))
-
-
-def solutions() -> dict[str, list[str]]:
-    table = tomllib.loads((FOLDER / "solutions" / "core.toml").read_text(encoding="utf-8"))
-    return {name: case["replies"] for name, case in table.items()}
-
-
-async def test_good_replies_pass_and_invented_answers_do_not(renderer: Renderer) -> None:
-    replies = solutions()
+def test_good_replies_pass_and_invented_answers_do_not(sandbox: Sandbox) -> None:
+    replies = solutions("core")
     assert sorted(replies) == sorted(CASES)
-    good = await play([(case, replies[name]) for name, case in CASES.items()], renderer)
+    good = play(sandbox, [(case, replies[name]) for name, case in CASES.items()])
     assert {o.case.name: o.score.reason for o in good if not o.score.passed} == {}
     scores = {o.case.name: invented(o) for o in good if not o.case.expect.no_calls}
     assert [name for name, found in scores.items() if found.passed or found.calls.ok] == []
@@ -83,12 +31,6 @@ async def test_good_replies_pass_and_invented_answers_do_not(renderer: Renderer)
     assert [name for name, found in scores.items() if not found.answer.ok] == []
     used = Counter(call for o in good for call in {r["builtin"] for r in o.records if r["type"] == "call"})
     assert {name: used[name] for name in declared() if used[name] < 6} == {}
-
-
-def invented(outcome: CaseOutcome) -> Score:
-    """The score of a good run's answers, given at once and without a program."""
-    said = [record for record in outcome.records if record["type"] in ("prompt", "answer")]
-    return score(outcome.case.expect, said, outcome.before, outcome.before)
 
 
 # Other good ways, by case: another call, the output as the answer.
@@ -240,23 +182,14 @@ WRONG: dict[str, list[tuple[list[str], str]]] = {
 }  # fmt: skip
 
 
-def as_reply(text: str) -> str:
-    """A program of RIGHT or WRONG in the dialect; an answer as it is."""
-    is_program = re.match(r"(?:print|text|rules|write_file)\b", text) is not None
-    return f"<code>\n{text}\n</code>" if is_program else text
-
-
-async def test_other_good_ways_pass(renderer: Renderer) -> None:
-    plays = [(CASES[name], [as_reply(text) for text in texts]) for name, all_ in RIGHT.items() for texts in all_]
-    outcomes = await play(plays, renderer)
+def test_other_good_ways_pass(sandbox: Sandbox) -> None:
+    outcomes = play(sandbox, [(CASES[name], as_replies(texts)) for name, all_ in RIGHT.items() for texts in all_])
     assert [(o.case.name, o.score.reason, o.answer) for o in outcomes if not o.score.passed] == []
 
 
-async def test_what_looks_right_and_is_not(renderer: Renderer) -> None:
-    plays = [(CASES[name], [as_reply(text) for text in texts]) for name, all_ in WRONG.items() for texts, _ in all_]
-    wanted = [reason for all_ in WRONG.values() for _, reason in all_]
-    found = [(o.case.name, o.score.reason, o.score.passed) for o in await play(plays, renderer)]
-    assert [(f, w) for f, w in zip(found, wanted, strict=True) if w not in f[1] or f[2]] == []
+def test_what_looks_right_and_is_not(sandbox: Sandbox) -> None:
+    wrong = [(name, as_replies(texts), reason) for name, all_ in WRONG.items() for texts, reason in all_]
+    assert misjudged(sandbox, [SUITE], wrong) == []
 
 
 def test_counts() -> None:
@@ -277,11 +210,4 @@ def test_prompts_differ() -> None:
 
 
 def test_no_training_row_knows_a_name_of_the_fixtures() -> None:
-    rows = (FOLDER.parent / "data" / "rows" / "phase-24").glob("*.jsonl")
-    known = {word for path in rows for word in re.findall(r"[A-Za-z_]\w*", path.read_text("utf-8"))}
-    own: set[str] = set()
-    for fixture in {case.fixture_folder for case in CASES.values()}:
-        own.add(fixture.name)
-        for path in fixture.rglob("*.py"):
-            own |= {path.stem, *re.findall(r"^(?:async )?(?:def|class) (\w+)", path.read_text("utf-8"), re.MULTILINE)}
-    assert (own - {"__init__"}) & known == set()
+    assert names_of(SUITE) & known_words() == set()

@@ -3,29 +3,14 @@
 Programs, ty, ruff and pytest are real; only the model is a queue of replies.
 """
 
-import asyncio
-import re
-import tomllib
-from pathlib import Path
-
 import pytest
-from transformers import AutoTokenizer
 
-from punie_cli.agent.loop import Agent
-from punie_cli.agent.prompt import PromptCore, Renderer
+from punie_cli.agent.loop import MAX_STEPS
 from punie_cli.builtins.registry import Registry
-from punie_cli.evaluation.case import CaseOutcome, run_case
-from punie_cli.evaluation.score import Score, score
-from punie_cli.evaluation.suites import Case, Suite, load
+from punie_cli.evaluation.suites import load
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.training.phase import load_phase
-from punie_cli.workspace import Workspace
-from tests.fake import QueueEngine
-from tests.tiny import CHATML, make_tiny_model
-
-SOLUTIONS = Path(__file__).parent / "solutions"
-# More than a model needs who goes straight, and what an evaluation allows.
-STEPS = 8
+from tests.solved import as_replies, invented, known_words, misjudged, names_of, play, solutions
 
 # Replies that look right, by case, and what must be against them.
 WRONG: dict[str, list[tuple[list[str], str]]] = {
@@ -127,56 +112,12 @@ WRONG: dict[str, list[tuple[list[str], str]]] = {
 }  # fmt: skip
 
 
-def solutions(suite: str) -> dict[str, list[str]]:
-    return tomllib.loads((SOLUTIONS / f"{suite}.toml").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def renderer(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
-    folder = make_tiny_model(tmp_path_factory.mktemp("model"), chat_template=CHATML)
-    return Renderer(PromptCore.build(Registry(), "tags"), AutoTokenizer.from_pretrained(folder))
-
-
-@pytest.fixture(autouse=True)
-def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fixtures need no plugin of pytest; those of our own environment take most of a short run's time."""
-    monkeypatch.setattr(
-        "punie_cli.builtins.tests._variables",
-        lambda *_: {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )
-
-
-async def play(plays: list[tuple[Case, list[str]]], renderer: Renderer, registry: Registry) -> list[CaseOutcome]:
-    """Run cases with the replies of each, a few at a time; every reply must have been asked for."""
-    gate = asyncio.Semaphore(3)
-    async with Sandbox(registry.specs()) as sandbox:
-
-        async def one(case: Case, replies: list[str]) -> CaseOutcome:
-            engine = QueueEngine(replies)
-
-            def make_agent(workspace: Workspace) -> Agent:
-                return Agent(engine, renderer, registry, workspace, sandbox, max_steps=STEPS)
-
-            async with gate:
-                outcome = await run_case(case, make_agent)
-            assert engine.left == 0, case.name
-            return outcome
-
-        return await asyncio.gather(*(one(case, replies) for case, replies in plays))
-
-
-def invented(outcome: CaseOutcome) -> Score:
-    """The score of a good run's answers, given at once and without a program. No check is needed to refuse them."""
-    said = [record for record in outcome.records if record["type"] in ("prompt", "answer")]
-    return score(outcome.case.expect, said, outcome.before, outcome.before)
-
-
 @pytest.mark.parametrize("name", ["phase23", "hard"])
-async def test_good_replies_pass_and_invented_answers_do_not(name: str, renderer: Renderer) -> None:
+def test_good_replies_pass_and_invented_answers_do_not(name: str, sandbox: Sandbox) -> None:
     suite, replies = load(name), solutions(name)
     assert list(replies) == [case.name for case in suite.case]
     registry = Registry(load_phase(23).builtins) if name == "phase23" else Registry()
-    good = await play([(case, replies[case.name]) for case in suite.case], renderer, registry)
+    good = play(sandbox, [(case, replies[case.name]) for case in suite.case], registry)
     assert {outcome.case.name: outcome.score.reason for outcome in good if not outcome.score.passed} == {}
     scores = {o.case.name: invented(o) for o in good if not o.case.expect.no_calls}
     assert [name for name, found in scores.items() if found.passed] == []
@@ -184,19 +125,9 @@ async def test_good_replies_pass_and_invented_answers_do_not(name: str, renderer
     assert [name for name, found in scores.items() if not found.answer.ok] == []
 
 
-async def test_what_looks_right_and_is_not(renderer: Renderer) -> None:
-    cases = {case.name: case for name in ("phase23", "hard") for case in load(name).case}
-    plays = [(cases[name], [as_reply(text) for text in texts]) for name, all_ in WRONG.items() for texts, _ in all_]
-    wanted = [reason for all_ in WRONG.values() for _, reason in all_]
-    outcomes = await play(plays, renderer, Registry())
-    found = [(o.case.name, o.score.reason, o.score.passed) for o in outcomes]
-    assert [(f, w) for f, w in zip(found, wanted, strict=True) if w not in f[1] or f[2]] == []
-
-
-def as_reply(text: str) -> str:
-    """A program of WRONG in the dialect; an answer as it is."""
-    is_program = re.match(r"(?:print|text|result|write_file|run_command)\b", text) is not None
-    return f"<code>\n{text}\n</code>" if is_program else text
+def test_what_looks_right_and_is_not(sandbox: Sandbox) -> None:
+    wrong = [(name, as_replies(texts), reason) for name, all_ in WRONG.items() for texts, reason in all_]
+    assert misjudged(sandbox, [load("phase23"), load("hard")], wrong) == []
 
 
 def test_groups_of_phase23() -> None:
@@ -214,25 +145,13 @@ def test_groups_of_phase23() -> None:
     }  # fmt: skip
 
 
-def names_of(suite: Suite) -> set[str]:
-    """Modules, functions and classes of the suite's own fixtures, and the fixtures themselves."""
-    found: set[str] = set()
-    for fixture in {case.fixture: case.fixture_folder for case in suite.case}.values():
-        found.add(fixture.name)
-        for path in fixture.rglob("*.py"):
-            found |= {path.stem, *re.findall(r"^(?:def|class) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)}
-    return found - {"__init__"}
-
-
 @pytest.mark.parametrize("name", ["phase23", "hard"])
 def test_no_training_row_knows_a_name_of_the_fixtures(name: str) -> None:
-    folder = Path(__file__).parent.parent / "data" / "rows" / "phase-24"
-    known = {word for path in folder.glob("*.jsonl") for word in re.findall(r"[A-Za-z_]\w*", path.read_text("utf-8"))}
-    assert names_of(load(name)) & known == set()
+    assert names_of(load(name)) & known_words() == set()
 
 
 def test_hard_cases_are_many_and_of_several_steps() -> None:
     replies = solutions("hard")
     assert len(replies) >= 20
     assert min(len(texts) for texts in replies.values()) >= 3
-    assert max(len(texts) for texts in replies.values()) <= STEPS
+    assert max(len(texts) for texts in replies.values()) <= MAX_STEPS
