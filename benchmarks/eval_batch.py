@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from punie_cli.agent.open import Connected, choose, connect_mlx
@@ -41,7 +41,7 @@ class Listening:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
         async for event in self._engine.generate(prompt, max_tokens=max_tokens):
             if isinstance(event, Reply):
                 self._replies[tuple(prompt.tokens)] = event.tokens

@@ -1,7 +1,7 @@
 """What the tests of evaluations share: a small suite, and an engine that knows its answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 from punie_cli.agent.open import Connect, Connected
@@ -46,7 +46,7 @@ class EchoEngine:
         self.most = self._now = 0
         self._wrong, self._on = wrong, on
 
-    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
         text = prompt.messages[-1]["content"].removeprefix("say ")
         self.asked.append(text)
         self._now += 1

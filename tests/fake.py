@@ -1,6 +1,6 @@
 """An engine with a queue of replies, for tests of what stands above engines."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from punie_cli.engine.base import Finish, Prompt, Reply, Text, Usage
 
@@ -28,7 +28,7 @@ class QueueEngine:
         """Replies that nobody asked for yet."""
         return len(self._replies)
 
-    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
         self._cancelled = False
         self.prompts.append(prompt)
         assert self._replies, f"prompt {len(self.prompts)} came, and the queue is empty: {prompt.messages[-1:]}"

@@ -1,7 +1,7 @@
 """A turn from prompt to answer: queued replies, the real sandbox, the real ty, real files."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from punie_cli.agent.messages import Message, answer, output, program, user
 from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.approvals import no_terminal
 from punie_cli.builtins.registry import Registry
-from punie_cli.engine.base import Finish
+from punie_cli.engine.base import Finish, Prompt, Reply, Text
 from punie_cli.errors import UsageError
 from punie_cli.models.load import load_tokenizer
 from punie_cli.sandbox.host import Sandbox
@@ -220,6 +220,31 @@ async def test_leaving_a_turn_stops_its_program(root: Path, sandbox: Sandbox, to
                 break
     assert _workers() <= before + 1  # the zygote
     assert agent.messages == []
+
+
+async def test_nothing_of_a_turn_goes_on_when_it_was_left(root: Path, sandbox: Sandbox, tokenizer: Any) -> None:
+    class Watched(QueueEngine):
+        under_way = 0
+
+        async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
+            self.under_way += 1
+            try:
+                async for event in super().generate(prompt, max_tokens=max_tokens):
+                    yield event
+            finally:
+                self.under_way -= 1
+
+    program = code("read_file('app/a.py')\nrun_command('sleep 60')")
+    approver = no_terminal(frozenset({"run"}))
+    agent = make_agent([], root, sandbox, tokenizer, approver=approver)
+    for kind in (Delta, Called):
+        agent.engine = engine = Watched([program])
+        before = asyncio.all_tasks()
+        async with aclosing(agent.turn("go")) as events:
+            async for event in events:
+                if isinstance(event, kind):
+                    break
+        assert (engine.under_way, asyncio.all_tasks() - before) == (0, set())
 
 
 async def test_cancelling_a_turn_stops_its_program(root: Path, sandbox: Sandbox, tokenizer: Any) -> None:

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -191,7 +191,7 @@ async def test_control_c_in_a_question_ends_the_turn(project: Path) -> None:
 class Stuck(QueueEngine):
     """Begins a reply, is interrupted as by Ctrl-C, and then says nothing more; later prompts it answers."""
 
-    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
         if len(self.prompts) == 0:
             self.prompts.append(prompt)
             yield Text("I will ")
@@ -214,7 +214,7 @@ async def test_control_c_stops_a_reply_not_the_chat() -> None:
 
 async def test_an_error_does_not_end_the_chat() -> None:
     class Failing(QueueEngine):
-        async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+        async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
             if len(self.prompts) == 0:
                 self.prompts.append(prompt)
                 raise ZeroDivisionError("by zero")

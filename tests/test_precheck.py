@@ -48,6 +48,7 @@ CERTAIN = [
     "write_file('a', 3)",
     "run_command('ls', timeout_s='3')",
     "x = 'é'; read_file('é', 3)",
+    "x = 1\rread_file(3)",
     "print(reslt)",
 ]
 

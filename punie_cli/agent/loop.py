@@ -63,12 +63,13 @@ class Agent:
         ran: list[str] = []
         for _ in range(self.max_steps):
             reply = None
-            async for event in self._reply(messages):
-                if isinstance(event, Reply):
-                    reply = event
-                    yield Used(event.usage)
-                else:
-                    yield Delta(event.text)
+            async with aclosing(self._reply(messages)) as events:
+                async for event in events:
+                    if isinstance(event, Reply):
+                        reply = event
+                        yield Used(event.usage)
+                    else:
+                        yield Delta(event.text)
             if reply is None:
                 raise PunieError("the engine ended without a reply", "punie doctor")
             step = self.renderer.parse(reply.text)
@@ -91,9 +92,10 @@ class Agent:
                 yield output
             else:
                 ran.append(step.text)
-                async for event in self._run(step.text, worker):
-                    output = event if isinstance(event, Output) else output
-                    yield event
+                async with aclosing(self._run(step.text, worker)) as events:
+                    async for event in events:
+                        output = event if isinstance(event, Output) else output
+                        yield event
             if output is None:
                 raise PunieError("the program ended without an output", "punie doctor")
             done = as_message(output)
@@ -114,8 +116,9 @@ class Agent:
             )
         chat = self.renderer.chat(messages, tail=self.tail)
         prompt = Prompt(chat, self.registry.names, tokens, self.renderer.dialect.tags)
-        async for event in self.engine.generate(prompt, max_tokens=self.max_tokens):
-            yield event
+        async with aclosing(self.engine.generate(prompt, max_tokens=self.max_tokens)) as events:
+            async for event in events:
+                yield event
 
     async def _run(self, code: str, worker: Turn) -> AsyncGenerator[Event]:
         """Events of one program while it runs."""

@@ -14,7 +14,6 @@ import inspect
 import logging
 import re
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from punie_cli.agent.stubs import result_classes, stub_text, taken_kinds
 from punie_cli.builtins.registry import Builtin, Parameter, Registry, type_text
 from punie_cli.builtins.typecheck import Finding, parse_gitlab
 from punie_cli.find_tool import tool_command
+from punie_cli.quiet import quiet
 from punie_cli.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,8 @@ class Precheck:
 
         `earlier` are the programs that ran before it in its turn: their names are known.
         """
+        # Python, ty and what is below are to count the same lines.
+        code, *earlier = (text.replace("\r\n", "\n").replace("\r", "\n") for text in (code, *earlier))
         program = _parsed(code)
         if program is None:
             return None
@@ -213,8 +215,7 @@ class _Look:
 def _parsed(code: str) -> ast.Module | None:
     """None for what is no Python: the sandbox says what is wrong with it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -5,7 +5,7 @@ engine can move into another process unchanged. `MLXEngine` (mlx.py) uses the to
 messages.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -75,8 +75,11 @@ class Engine(Protocol):
     @property
     def adapter(self) -> str | None: ...
 
-    def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
-        """Stream the reply: pieces of text, then one Reply. Raises PunieError when it cannot answer."""
+    def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
+        """Stream the reply: pieces of text, then one Reply. Raises PunieError when it cannot answer.
+
+        Closing the iterator ends the work on it.
+        """
         ...
 
     def cancel(self) -> None:

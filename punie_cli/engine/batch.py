@@ -7,16 +7,15 @@ A prompt enters while others are answered, and leaves when it is. Each reply is 
 near-ties: products of several rows round otherwise in the last bit.
 """
 
-import contextlib
 import logging
 import queue
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from punie_cli.engine.base import Prompt, Reply, Text
-from punie_cli.engine.mlx import _DONE, MLXEngine, _explain, _Generate, _Request, _Warm
+from punie_cli.engine.mlx import _DONE, QUEUE_SIZE, MLXEngine, _explain, _Generate, _Request, _Warm
 from punie_cli.errors import PunieError
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from punie_cli.engine.writing import Writing
 
 _log = logging.getLogger(__name__)
-
-# Until a reader takes its events again, where one has stopped.
-_LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,10 +36,10 @@ class _Draw(_Generate):
 
 @dataclass(eq=False)
 class _Underway:
-    """A request that was taken from the queue. `unsent` waits for a reader that is slow: others must not wait."""
+    """A reply that is written. `unsent` waits for a reader that is slow: others must not wait."""
 
     request: _Request
-    writing: "Writing | None" = None
+    writing: "Writing"
     unsent: list[Any] = field(default_factory=list)
 
 
@@ -76,13 +72,15 @@ class BatchEngine(MLXEngine):
             chunk=chunk,
         )
         self.size = size
+        # All places may be asked for while the model is loaded.
+        self._requests = queue.Queue(QUEUE_SIZE + size)
         # The thread's own.
         self._together: Together | None = None
         self._underway: list[_Underway] = []
 
     async def generate(
         self, prompt: Prompt, *, max_tokens: int = 512, temperature: float | None = None, seed: int | None = None
-    ) -> AsyncIterator[Text | Reply]:
+    ) -> AsyncGenerator[Text | Reply]:
         """Stream the reply to `prompt.tokens`, beside others; opens the model if that was not done.
 
         With a `seed` of its own the same prompt is answered in the same way each time.
@@ -111,9 +109,8 @@ class BatchEngine(MLXEngine):
     def _take(self) -> bool:
         """Let in what waits, as long as there is room; waits where nothing is to be done. False at the end."""
         while not self._closing.is_set() and len(self._underway) < self.size:
-            idle = all(one.writing is None for one in self._underway)
             try:
-                request = self._requests.get(idle, _LOOK_S if self._underway else None)
+                request = self._requests.get(block=not self._underway)
             except queue.Empty:
                 break
             if request is not None:
@@ -121,12 +118,10 @@ class BatchEngine(MLXEngine):
         return bool(self._underway) or not self._closing.is_set()
 
     def _begin(self, request: _Request) -> None:
-        one = _Underway(request)
-        self._underway.append(one)
         mailbox, work = request.mailbox, request.work
         try:
             if mailbox.abandoned.is_set():
-                self._finish_one(one, _DONE)
+                self._end(request, _DONE)
                 return
             decoder = self._decoder = self._decoder or self._load()
             decoder.use_core(request.core)
@@ -135,7 +130,7 @@ class BatchEngine(MLXEngine):
             if self._together is None:
                 self._together = self._make(decoder)
             if isinstance(work, _Draw):
-                one.writing = self._together.begin(
+                writing = self._together.begin(
                     work.tokens,
                     work.max_tokens,
                     stopped,
@@ -143,15 +138,16 @@ class BatchEngine(MLXEngine):
                     temperature=work.temperature,
                     seed=work.seed,
                 )
+                self._underway.append(_Underway(request, writing))
                 return
             if isinstance(work, _Warm):
                 decoder.warm(stopped)
-            self._finish_one(one, _DONE)
+            self._end(request, _DONE)
         except PunieError as error:
-            self._finish_one(one, error)
+            self._end(request, error)
         except BaseException as error:
             _log.exception("engine %s failed", self.name)
-            self._finish_one(one, _explain(error, self.name))
+            self._end(request, _explain(error, self.name))
 
     def _make(self, decoder: "Decoder") -> "Together":
         from punie_cli.engine.together import Together
@@ -160,22 +156,22 @@ class BatchEngine(MLXEngine):
 
     def _advance(self) -> None:
         """One step of all, and its events into their mailboxes."""
-        writing = [one for one in self._underway if one.writing is not None]
-        if writing and self._together is not None:
-            try:
-                for one in writing:
-                    if one.writing is not None and one.request.mailbox.cancelled.is_set():
-                        self._deliver(self._together.end(one.writing))
-                self._deliver(self._together.step())
-            except BaseException as error:
-                _log.exception("engine %s failed", self.name)
-                # What they share is in an unknown state: it is made anew.
-                self._together = None
-                for one in writing:
-                    if one.writing is not None:
-                        self._finish_one(one, _explain(error, self.name))
-        for one in list(self._underway):
-            self._send(one)
+        if self._together is None:
+            return
+        try:
+            for one in list(self._underway):
+                if one.request.mailbox.cancelled.is_set():
+                    self._deliver(self._together.end(one.writing))
+            self._deliver(self._together.step())
+        except BaseException as error:
+            _log.exception("engine %s failed", self.name)
+            # What they share is in an unknown state: it is made anew.
+            self._together = None
+            for one in list(self._underway):
+                self._leave(one, _explain(error, self.name))
+        for one in self._underway:
+            while one.unsent and one.request.mailbox.offer(one.unsent[0]):
+                del one.unsent[0]
 
     def _deliver(self, events: "list[tuple[Writing, Text | Reply | Exception]]") -> None:
         owners = {id(one.writing): one for one in self._underway}
@@ -183,31 +179,24 @@ class BatchEngine(MLXEngine):
             one = owners[id(writing)]
             if isinstance(event, Exception):
                 _log.error("engine %s failed", self.name, exc_info=event)
-                self._finish_one(one, _explain(event, self.name))
+                self._leave(one, _explain(event, self.name))
             elif isinstance(event, Reply):
-                one.unsent.append(event)
-                self._finish_one(one, _DONE)
+                self._leave(one, event, _DONE)
             elif one.unsent and isinstance(one.unsent[-1], Text):
                 one.unsent[-1] = Text(one.unsent[-1].text + event.text)
             else:
                 one.unsent.append(event)
 
-    def _finish_one(self, one: _Underway, last: Any) -> None:
-        one.writing = None
-        one.unsent.append(last)
+    def _leave(self, one: _Underway, *last: Any) -> None:
+        self._underway.remove(one)
+        self._end(one.request, *one.unsent, *last)
+
+    def _end(self, request: _Request, *last: Any) -> None:
         with self._lock:
-            self._waiting.remove(one.request)
-        self._send(one)
+            self._waiting.remove(request)
+        request.mailbox.end(last)
         try:
             if self._decoder is not None:
                 self._decoder.store_core()
         except Exception:
             _log.exception("engine %s: the prompt core is not cached", self.name)
-
-    def _send(self, one: _Underway) -> None:
-        mailbox = one.request.mailbox
-        while one.unsent and mailbox.offer(one.unsent[0]):
-            del one.unsent[0]
-        if one.writing is None and (not one.unsent or mailbox.abandoned.is_set()):
-            with contextlib.suppress(ValueError):
-                self._underway.remove(one)

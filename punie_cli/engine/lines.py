@@ -14,8 +14,9 @@ comes back as a program's output, from which the model may learn.
 
 import ast
 import codeop
-import warnings
 from dataclasses import dataclass
+
+from punie_cli.quiet import quiet
 
 # An error at the end of the text is "incomplete input" under this flag of CPython; its stubs leave it out.
 _INCOMPLETE: int = vars(codeop)["PyCF_ALLOW_INCOMPLETE_INPUT"]
@@ -219,8 +220,7 @@ def _ends_in_backslash(source: str) -> bool:
 def _problem(source: str, flags: int) -> str | None:
     """What is wrong with the syntax; None for nothing, or where Python cannot tell."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             compile(source, "<lines>", "exec", flags, dont_inherit=True)
     except SyntaxError as problem:
         message = problem.msg or ""
@@ -233,8 +233,7 @@ def _problem(source: str, flags: int) -> str | None:
 
 def _by_parser(source: str, flags: int) -> bool:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             compile(source, "<lines>", "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
     except SyntaxError:
         return True

@@ -3,7 +3,7 @@
 LoRA layers stay as they are, and the model is in evaluation mode only while it replies.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from typing import Any
 
@@ -34,7 +34,7 @@ class LiveEngine:
         self._cancelled = False
         self._decoder = Decoder(model, tokenizer, context=context, merge=False)
 
-    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
         """Stream the reply to `prompt.tokens`; the mode of the model is afterwards as it was."""
         self._cancelled = False
         training = self._model.training

@@ -16,7 +16,7 @@ import logging
 import queue
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Requests that may wait; each conversation has one at a time.
-_QUEUE_SIZE = 64
+QUEUE_SIZE = 64
 # At exit of a process that did not close its engine: about one step of a large model.
 _EXIT_WAIT_S = 5.0
 _NO_MEMORY = ("insufficient memory", "out of memory", "unable to allocate", "cudamalloc")
@@ -96,7 +96,7 @@ class MLXEngine:
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
-        self._requests: queue.Queue[_Request | None] = queue.Queue(_QUEUE_SIZE)
+        self._requests: queue.Queue[_Request | None] = queue.Queue(QUEUE_SIZE)
         self._waiting: list[_Request] = []
         # The thread's own; nothing else may touch it.
         self._decoder: Decoder | None = None
@@ -125,7 +125,7 @@ class MLXEngine:
         """Read the core now, or take it from disk, so that the first prompt need not wait for it."""
         await self._finish(_Warm())
 
-    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncIterator[Text | Reply]:
+    async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
         """Stream the reply to `prompt.tokens`; opens the model if that was not done.
 
         Prompts of several tasks are answered one after the other. Closing the iterator, or cancelling the
@@ -169,7 +169,8 @@ class MLXEngine:
             try:
                 self._requests.put_nowait(request)
             except queue.Full:
-                raise BusyError(f"{_QUEUE_SIZE} prompts already wait for {self.name}", "try again later") from None
+                count = self._requests.maxsize
+                raise BusyError(f"{count} prompts already wait for {self.name}", "try again later") from None
             self._waiting.append(request)
             if self._thread is None:
                 # A daemon, so that a program that never closes its engine can end; see _stop_at_exit.
@@ -217,7 +218,7 @@ class MLXEngine:
             last = _explain(error, self.name)
         with self._lock:
             self._waiting.remove(request)
-        request.mailbox.put(last)
+        request.mailbox.end([last])
         try:
             # Now nobody waits for a token.
             if self._decoder is not None:
@@ -276,7 +277,7 @@ class MLXEngine:
             self._closing.set()
             waiting, self._waiting = self._waiting, []
         for request in waiting:
-            request.mailbox.put(PunieError(f"the engine of {self.name} is closed"))
+            request.mailbox.end([PunieError(f"the engine of {self.name} is closed")])
 
 
 def _context(config: dict[str, Any]) -> int | None:

@@ -52,7 +52,8 @@ class Together:
         self._decoder = decoder
         self._temperature = temperature
         self._seed = seed
-        self._asked: Counter[tuple[int, ...]] = Counter()
+        # By hash: the prompts themselves would fill the memory of a long evaluation.
+        self._asked: Counter[bytes] = Counter()
         self._kept = LRUPromptCache(max_size=2 * size, max_bytes=_KEPT_BYTES)
         # In the order in which they came.
         self._reading: list[Writing] = []
@@ -257,6 +258,10 @@ class Together:
     def _keep(self, writing: Writing) -> None:
         """Keep the KV cache of a conversation for its next step."""
         whole, cache = writing.whole, writing.cache
+        # The last token of one that is fresh is not in the batch yet.
+        held = writing.held if cache else len(whole) - writing.fresh
+        if not held:
+            return
         if not cache:
             place = self._batch.index(writing)
             try:
@@ -266,11 +271,7 @@ class Together:
                 # Memory that is short: the reply is there all the same.
                 _log.warning("the KV cache of a conversation is not kept: %s", error)
                 return
-        elif writing.held:
-            whole = whole[: writing.held]
-        else:
-            return
-        self._kept.insert_cache("", whole, cache)
+        self._kept.insert_cache("", whole[:held], cache)
 
     def _nearest(self, tokens: list[int]) -> tuple[list[Any], int]:
         """A new cache that holds as many of `tokens` as anything here does, less the last; their number."""
@@ -306,8 +307,9 @@ class Together:
         count = 0
         if seed is None:
             # The same prompt again is to be answered anew.
-            count = self._asked[tuple(tokens)]
-            self._asked[tuple(tokens)] += 1
+            asked = hashlib.sha256(str(tokens).encode()).digest()
+            count = self._asked[asked]
+            self._asked[asked] += 1
         text = f"{self._seed if seed is None else seed} {count} {tokens}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
 
