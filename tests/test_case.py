@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from punie_cli.engine.base import Prompt, Reply, Text
 from punie_cli.errors import InterruptedByUser, MissingError
 from punie_cli.evaluation.case import CaseOutcome, run_case, snapshot
 from punie_cli.evaluation.score import Part
+from punie_cli.evaluation.suites import load
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.workspace import Workspace
 from tests.command_line import CharTokenizer, program
@@ -21,6 +23,7 @@ from tests.fake import QueueEngine
 from tests.shop import CHECKS_CART, DONE, FILES, MEND, MENDED, SEEN, WRITES, case, write
 from tests.solved import play
 
+FOUNDATION = {case.name: case for case in load("foundation").case}
 RENDERER = Renderer(PromptCore.build(Registry(), "tags"), CharTokenizer())
 
 
@@ -177,3 +180,55 @@ async def test_a_crash_is_a_failed_case(sandbox: Sandbox, caplog: pytest.LogCapt
     blocked = case({"number": 1}, files={"a": "", "a/b": ""})
     outcome = await run_case(blocked, no_agent)
     assert outcome.score.answer.reason.startswith("no answer: FileExistsError: ")
+
+
+def test_snapshot(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a").write_bytes(b"x\xff\n")
+    (tmp_path / "link").symlink_to("sub/a")
+    assert snapshot(tmp_path) == {"link": "-> sub/a", "sub/a": "x\udcff\n"}
+
+
+def test_a_case_is_run_in_a_copy_of_its_fixture(sandbox: Sandbox) -> None:
+    replies = {
+        "count-lines": [
+            '<code>\nprint(len(read_file("src/billing.py").splitlines()))\n</code>',
+            "src/billing.py has 22 lines.",
+        ],
+        "create-note": ['<code>\nprint(write_file("notes.txt", "call the printer"))\n</code>', "Created notes.txt."],
+        "read-setting": [
+            '<code>\nwrite_file("config.json", "")\n</code>',
+            '<code>\nprint(read_file("config.json"))\n</code>',
+            "The currency is CHF.",
+        ],
+    }
+    fixture = FOUNDATION["count-lines"].fixture_folder
+    before = snapshot(fixture)
+    done = play(sandbox, [(FOUNDATION[name], queue) for name, queue in replies.items()])
+    assert [outcome.score.reason for outcome in done] == ["", "", ""]
+    assert [outcome.answer for outcome in done] == [queue[-1] for queue in replies.values()]
+    assert [record["type"] for record in done[2].records if record["type"] != "usage"] == [
+        *("session", "prompt"),
+        *("program", "approval", "call", "output"),
+        *("program", "call", "output"),
+        "answer",
+    ]
+    assert done[2].records[0] == {
+        "type": "session",
+        "model": "fake",
+        "adapter": None,
+        "prompt_hash": RENDERER.core.hash,
+        "root": "bookstall",
+        "version": 1,
+    }
+    assert snapshot(fixture) == before
+
+
+async def test_an_error_of_a_turn_is_a_failed_case(sandbox: Sandbox) -> None:
+    def make_agent(workspace: Workspace) -> Agent:
+        return Agent(QueueEngine([]), RENDERER, Registry(), workspace, sandbox, context=10)
+
+    result = await run_case(FOUNDATION["explain-optional"], make_agent)
+    assert [record["type"] for record in result.records] == ["session", "prompt", "error"]
+    assert result.score.answer.reason.startswith("no answer: the conversation has ")
+    assert (result.answer, result.score.calls, result.score.files) == ("", Part(True), Part(True))

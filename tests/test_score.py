@@ -1,4 +1,4 @@
-"""Suites, scores and the run of a case. What ty says about the fixtures is compared with the expectations."""
+"""Scores of what a turn left behind. What ty says about the fixtures is compared with the expectations."""
 
 import shutil
 from pathlib import Path
@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
-from punie_cli.agent.loop import Agent
-from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
-from punie_cli.evaluation.case import run_case, snapshot
+from punie_cli.evaluation.case import snapshot
 from punie_cli.evaluation.score import (
     Part,
     Score,
@@ -26,10 +23,7 @@ from punie_cli.evaluation.score import (
 )
 from punie_cli.evaluation.suites import CallPattern, Expect, load
 from punie_cli.evaluation.words import not_done
-from punie_cli.sandbox.host import Sandbox
 from punie_cli.workspace import Workspace
-from tests.fake import QueueEngine
-from tests.tiny import CHATML, make_tiny_model
 
 FOUNDATION = {case.name: case for case in load("foundation").case}
 
@@ -376,68 +370,3 @@ async def test_expectations_are_those_of_the_real_tools(tmp_path: Path) -> None:
         "shop/cart.py",
         "shop/stock.py",
     ]
-
-
-def test_snapshot(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "a").write_bytes(b"x\xff\n")
-    (tmp_path / "link").symlink_to("sub/a")
-    assert snapshot(tmp_path) == {"link": "-> sub/a", "sub/a": "x\udcff\n"}
-
-
-async def test_a_case_is_run_in_a_copy_of_its_fixture(tmp_path: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(make_tiny_model(tmp_path / "model", chat_template=CHATML))
-    renderer = Renderer(PromptCore.build(Registry(), "tags"), tokenizer)
-    replies = {
-        "count-lines": [
-            '<code>\nprint(len(read_file("src/billing.py").splitlines()))\n</code>',
-            "src/billing.py has 22 lines.",
-        ],
-        "create-note": ['<code>\nprint(write_file("notes.txt", "call the printer"))\n</code>', "Created notes.txt."],
-        "read-setting": [
-            '<code>\nwrite_file("config.json", "")\n</code>',
-            '<code>\nprint(read_file("config.json"))\n</code>',
-            "The currency is CHF.",
-        ],
-    }
-    fixture = FOUNDATION["count-lines"].fixture_folder
-    before = snapshot(fixture)
-    engine = QueueEngine([reply for queue in replies.values() for reply in queue])
-    async with Sandbox(Registry().specs()) as sandbox:
-
-        def make_agent(workspace: Workspace) -> Agent:
-            return Agent(engine, renderer, Registry(), workspace, sandbox)
-
-        done = [await run_case(FOUNDATION[name], make_agent) for name in replies]
-    assert [outcome.score.reason for outcome in done] == ["", "", ""]
-    assert [outcome.answer for outcome in done] == [queue[-1] for queue in replies.values()]
-    assert [record["type"] for record in done[2].records if record["type"] != "usage"] == [
-        *("session", "prompt"),
-        *("program", "approval", "call", "output"),
-        *("program", "call", "output"),
-        "answer",
-    ]
-    assert done[2].records[0] == {
-        "type": "session",
-        "model": "fake",
-        "adapter": None,
-        "prompt_hash": renderer.core.hash,
-        "root": "bookstall",
-        "version": 1,
-    }
-    assert snapshot(fixture) == before
-
-
-async def test_an_error_of_a_turn_is_a_failed_case(tmp_path: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(make_tiny_model(tmp_path / "model", chat_template=CHATML))
-    renderer = Renderer(PromptCore.build(Registry(), "tags"), tokenizer)
-    case = FOUNDATION["explain-optional"]
-    async with Sandbox(Registry().specs()) as sandbox:
-
-        def make_agent(workspace: Workspace) -> Agent:
-            return Agent(QueueEngine([]), renderer, Registry(), workspace, sandbox, context=10)
-
-        result = await run_case(case, make_agent)
-    assert [record["type"] for record in result.records] == ["session", "prompt", "error"]
-    assert result.score.answer.reason.startswith("no answer: the conversation has ")
-    assert (result.answer, result.score.calls, result.score.files) == ("", Part(True), Part(True))
