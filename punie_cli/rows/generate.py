@@ -16,7 +16,7 @@ from punie_cli.rows import names
 from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.project import Project
-from punie_cli.rows.projects import RICHER, make_project
+from punie_cli.rows.projects import FURTHER, RICHER, make_project
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, normalise
 from punie_cli.sandbox.host import Sandbox
@@ -30,6 +30,8 @@ PARALLEL = 6
 _TRIES = 12
 # Groups of phases 22 and 23, whose projects are the plain ones.
 _PLAIN = frozenset({"read", "command", "write", "typecheck-simple", "typecheck-fix", "typecheck-guided"})
+# Groups whose projects have one module more.
+_FURTHER = frozenset({"chain", "repair"})
 
 _TAILS = [
     "Use {n} spaces for indentation.",
@@ -135,7 +137,8 @@ async def _scripted(group: str, known: list[Declared], seed: int, attempt: int, 
     approval = refused if chosen[0].refused or roll < REFUSED_SHARE else "allowed"
     tail = rng.choice(_TAILS).format(word=names.word(rng), n=rng.randint(2, 9)) if rng.random() < TAIL_SHARE else None
     for _ in range(_TRIES):
-        number = rng.randrange(RICHER) + (0 if group in _PLAIN else RICHER)
+        first = 0 if group in _PLAIN else FURTHER if group in _FURTHER else RICHER
+        number = rng.randrange(RICHER) + first
         setting = Setting(project=number, approval=approval, missing=chosen[0].missing)
         project = make_project(setting.project or 0)
         voice = Voice(rng.random())

@@ -8,6 +8,7 @@ import json
 from random import Random
 
 from punie_cli.rows import names
+from punie_cli.rows.further import add_module
 from punie_cli.rows.modules import Plan, make_module, model_text
 from punie_cli.rows.pieces import Entity, entity
 from punie_cli.rows.project import Project
@@ -19,6 +20,8 @@ TESTS_SHARE = 0.55
 BUG_SHARE = 0.6
 # Seeds from here on give a project that `richer` adds to; rows of phases 22 and 23 have lower ones.
 RICHER = 10**9
+# From here on there is one module more: projects of rows that are kept must stay as they were.
+FURTHER = 2 * RICHER
 
 
 _KEYS = (
@@ -90,6 +93,8 @@ def make_project(seed: int) -> Project:
     _others(project, entities[0], rng)
     if seed >= RICHER:
         enrich(project, Random(f"richer-{seed}"))
+    if seed >= FURTHER:
+        add_module(project, Random(f"more-{seed}"))
     return project
 
 
