@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from punie_cli.agent.messages import OUTPUT_LINE, answer, program
 from punie_cli.rows import names
-from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent
+from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, ask, intent
 from punie_cli.rows.intents.paths import contents, short
 from punie_cli.rows.project import Project
 
@@ -25,38 +25,40 @@ def _code(path: str, name: str, inside: str = "") -> str:
     )
 
 
+SEE = Forms(
+    "see",
+    """
+    cat {path}
+    {path}?
+    {path}, show me
+    (dump|type out|pull up|bring up) {path}
+    shwo me {path}
+    waht is in {path}
+    I forgot what {path} says, (show it|print it|read it to me)
+    (everything|the whole text|all lines) of {path}
+    {path} in full
+    paste {path} here so that I can (see|check|quote) it
+    need to see {path} before I (touch|edit|change|delete) it
+    view {path}
+    take a look at {path} and show me what it says
+    could you print out {path}, I don't have it open
+    the file {path}, as it is
+    before I edit {path}: let me see it
+    I am in a terminal without an editor. show me {path}
+    can I see {path}
+    let's see {path}
+    what's written in {path} right now
+    give me the full content of {path}
+    there is a file {path}. what does it say
+    look inside {path} and print it
+    """,
+)
+
+
 @intent("reading", 3)
 def see_file(project: Project, rng: Voice) -> Script:
     path = short(project, rng, 40)
-    yield ask(
-        rng,
-        """
-        cat {path}
-        {path}?
-        {path}, show me
-        (dump|type out|pull up|bring up) {path}
-        shwo me {path}
-        waht is in {path}
-        I forgot what {path} says, (show it|print it|read it to me)
-        (everything|the whole text|all lines) of {path}
-        {path} in full
-        paste {path} here so that I can (see|check|quote) it
-        need to see {path} before I (touch|edit|change|delete) it
-        view {path}
-        take a look at {path} and show me what it says
-        could you print out {path}, I don't have it open
-        the file {path}, as it is
-        before I edit {path}: let me see it
-        I am in a terminal without an editor. show me {path}
-        can I see {path}
-        let's see {path}
-        what's written in {path} right now
-        give me the full content of {path}
-        there is a file {path}. what does it say
-        look inside {path} and print it
-        """,
-        path=path,
-    )
+    yield ask(rng, SEE, path=path)
     yield program(f'print(read_file("{path}"))')
     yield answer(contents(path))
 
@@ -141,7 +143,11 @@ def part_of_text(project: Project, rng: Voice) -> Script:
     there = re.findall(r"^## (.+)$", project.files[path], re.MULTILINE)
     if not there:
         raise Unsuitable
-    invented = "12.0.1" if path == "CHANGELOG.md" else rng.choice(["Licence", "Install", "Authors", "FAQ", "Roadmap"])
+    invented = (
+        f"{rng.randint(4, 19)}.{rng.randint(0, 20)}.0"
+        if path == "CHANGELOG.md"
+        else rng.choice(["Licence", "Install", "Authors", "FAQ", "Roadmap"])
+    )
     name = rng.choice(there) if rng.random() < 0.84 else invented
     yield ask(
         rng,

@@ -8,7 +8,7 @@ from punie_cli.rows.project import Project
 _COLUMNS = ("price", "size", "height", "year", "stock", "grade", "age", "length", "score")
 
 
-def _table(project: Project, rng: Voice) -> tuple[str, list[str], list[list[str]]]:
+def some_table(project: Project, rng: Voice) -> tuple[str, list[str], list[list[str]]]:
     """A table of the project with its header and rows."""
     tables = [path for path in project.files if path.endswith(".csv")]
     if not tables:
@@ -27,7 +27,7 @@ def _start(path: str, column: str) -> str:
 @intent("reading", 2.4)
 def cell_of_table(project: Project, rng: Voice) -> Script:
     """The value of a column for a name; one in six asks for a name or a column that is not there."""
-    path, header, rows = _table(project, rng)
+    path, header, rows = some_table(project, rng)
     name, column = rng.choice(rows)[0], rng.choice(header[1:])
     roll = rng.random()
     if roll < 0.1:
@@ -78,7 +78,7 @@ def cell_of_table(project: Project, rng: Voice) -> Script:
 
 @intent("reading", 1.6)
 def name_of_value(project: Project, rng: Voice) -> Script:
-    path, header, rows = _table(project, rng)
+    path, header, rows = some_table(project, rng)
     place = rng.randrange(1, len(header))
     value = rng.choice(rows)[place] if rng.random() < 0.85 else str(rng.randint(500, 900))
     yield ask(
@@ -120,7 +120,7 @@ def name_of_value(project: Project, rng: Voice) -> Script:
 
 @intent("reading", 1.8)
 def peak_of_table(project: Project, rng: Voice) -> Script:
-    path, header, rows = _table(project, rng)
+    path, header, rows = some_table(project, rng)
     place = rng.randrange(1, len(header))
     values = [int(row[place]) for row in rows]
     if len(set(values)) < len(values):
@@ -167,7 +167,7 @@ def peak_of_table(project: Project, rng: Voice) -> Script:
 
 @intent("reading", 1.8)
 def sum_of_table(project: Project, rng: Voice) -> Script:
-    path, header, _ = _table(project, rng)
+    path, header, _ = some_table(project, rng)
     mean = rng.random() < 0.25
     column = rng.choice(header[1:])
     if rng.random() < 0.08:
@@ -209,7 +209,7 @@ def sum_of_table(project: Project, rng: Voice) -> Script:
 
 @intent("reading", 1.8)
 def rows_beyond(project: Project, rng: Voice) -> Script:
-    path, header, rows = _table(project, rng)
+    path, header, rows = some_table(project, rng)
     place = rng.randrange(1, len(header))
     values = sorted(int(row[place]) for row in rows)
     above = rng.random() < 0.65
@@ -285,7 +285,7 @@ def rows_beyond(project: Project, rng: Voice) -> Script:
 
 @intent("reading", 1.2)
 def end_of_table(project: Project, rng: Voice) -> Script:
-    path, _, _ = _table(project, rng)
+    path, _, _ = some_table(project, rng)
     first = rng.random() < 0.5
     which = rng.choice(["first", "top"] if first else ["last", "bottom", "final"])
     yield ask(
@@ -320,7 +320,7 @@ def end_of_table(project: Project, rng: Voice) -> Script:
 
 @intent("reading", 1.4)
 def size_of_table(project: Project, rng: Voice) -> Script:
-    path, _, _ = _table(project, rng)
+    path, _, _ = some_table(project, rng)
     yield ask(
         rng,
         """
@@ -352,7 +352,7 @@ def size_of_table(project: Project, rng: Voice) -> Script:
 
 @intent("reading", 1)
 def columns_of_table(project: Project, rng: Voice) -> Script:
-    path, _, _ = _table(project, rng)
+    path, _, _ = some_table(project, rng)
     yield ask(
         rng,
         """

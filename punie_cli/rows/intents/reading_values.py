@@ -5,8 +5,9 @@ import re
 
 from punie_cli.agent.messages import answer, program
 from punie_cli.rows import names
-from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent, listed
+from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, ask, count, intent, listed
 from punie_cli.rows.intents.paths import absent, suggested, toml_setting, worded
+from punie_cli.rows.intents.reading import SEE
 from punie_cli.rows.project import Project
 from punie_cli.rows.projects import config_keys
 
@@ -102,6 +103,8 @@ def toml_entry(project: Project, rng: Voice) -> Script:
     )
     if not result.error:
         yield answer(f"The {key} of {section} in {path} is {_said(result.text)}.")
+    elif not result.error.startswith("KeyError"):
+        raise Unsuitable
     elif section in result.error:
         yield answer(f"There is no section {section} in {path}.")
     else:
@@ -147,35 +150,37 @@ def pyproject_entry(project: Project, rng: Voice) -> Script:
         yield answer(f"The {key} in pyproject.toml is {result.text.strip()}.")
 
 
+SIZE = Forms(
+    "size",
+    """
+    lines in {path}?
+    {path}, how long
+    wc -l {path}
+    {path} lines
+    length of {path} in lines
+    how big is {path}, in lines
+    how many lines has {path} got
+    tell me how long {path} is
+    what is the line count of {path}
+    is {path} long? count its lines
+    I need the number of lines of {path}
+    (roughly|exactly) how many lines are in {path}
+    could you count the lines of {path} for me
+    for the statistics: number of lines in {path}
+    {path} keeps growing, how many lines is it now
+    how many lines would I have to read in {path}
+    count what {path} has in lines
+    give me {path}'s line count
+    hwo many lines are in {path}
+    do you know how many lines {path} has
+    """,
+)
+
+
 @intent("reading", 1.8)
 def size_of_file(project: Project, rng: Voice) -> Script:
     path = rng.choice([p for p, text in project.files.items() if text])
-    yield ask(
-        rng,
-        """
-        lines in {path}?
-        {path}, how long
-        wc -l {path}
-        {path} lines
-        length of {path} in lines
-        how big is {path}, in lines
-        how many lines has {path} got
-        tell me how long {path} is
-        what is the line count of {path}
-        is {path} long? count its lines
-        I need the number of lines of {path}
-        (roughly|exactly) how many lines are in {path}
-        could you count the lines of {path} for me
-        for the statistics: number of lines in {path}
-        {path} keeps growing, how many lines is it now
-        how many lines would I have to read in {path}
-        count what {path} has in lines
-        give me {path}'s line count
-        hwo many lines are in {path}
-        do you know how many lines {path} has
-        """,
-        path=path,
-    )
+    yield ask(rng, SIZE, path=path)
     result = yield program(f'print(len(read_file("{path}").splitlines()))')
     yield answer(f"{path} has {count(int(result.text), 'line')}.")
 
@@ -266,7 +271,7 @@ def says_it(project: Project, rng: Voice) -> Script:
     yield ask(
         rng,
         """
-        {needle} in {path}?
+        {path}, does it mention {needle}
         {path}: any {needle}
         is {needle} in {path}
         does {path} say anything about {needle}
@@ -337,51 +342,10 @@ def nothing_to_read(project: Project, rng: Voice) -> Script:
     """The file is not there, whatever is wanted from it."""
     path = absent(project, rng).rstrip("/").removesuffix(".py") + rng.choice([".py", ".md", ".txt", ".json", ".csv"])
     if rng.random() < 0.5:
-        yield ask(
-            rng,
-            """
-            cat {path}
-            {path}, show me
-            dump {path}
-            pull up {path}
-            what's written in {path}
-            view {path}
-            {path} in full
-            I forgot what {path} says, show it
-            paste {path} here
-            let's see {path}
-            need to see {path} before I change it
-            could you print out {path}
-            look inside {path} and print it
-            there should be a {path}, show it
-            can I see {path}
-            show {path} if there is one
-            """,
-            path=path,
-        )
+        yield ask(rng, SEE, path=path)
         result = yield program(f'print(read_file("{path}"))')
     else:
-        yield ask(
-            rng,
-            """
-            lines in {path}?
-            wc -l {path}
-            length of {path} in lines
-            how long is {path}, in lines
-            how many lines has {path} got
-            what is the line count of {path}
-            {path} lines
-            tell me how long {path} is
-            is {path} long? count its lines
-            could you count the lines of {path} for me
-            give me {path}'s line count
-            I need the number of lines of {path}
-            how big is {path}, in lines
-            do you know how many lines {path} has
-            for the statistics: number of lines in {path}
-            """,
-            path=path,
-        )
+        yield ask(rng, SIZE, path=path)
         result = yield program(f'print(len(read_file("{path}").splitlines()))')
     if not result.error or suggested(result):
         raise Unsuitable
