@@ -84,6 +84,7 @@ def add_module(project: Project, rng: Random) -> None:
     if roll >= 0.6:
         project.files[test_path] = _test(path, up, home_name, e, rng)
     project.files[path] = text
+    _sorted_imports(project)
     project.functions |= {name: path for name in functions if f"def {name}(" in text}
 
 
@@ -111,6 +112,12 @@ def _put_in(text: str, line: str) -> str:
     if line.startswith("import"):
         return text.replace("\n\nfrom ", f"\n\n{line}from ", 1)
     return text.replace("    total = ", f"{line}    total = ", 1)
+
+
+def _sorted_imports(project: Project) -> None:
+    """The class of `richer` has its imports in one block, a finding that no one put in: no folder would be clean."""
+    for path, text in project.files.items():
+        project.files[path] = text.replace("abc import Iterator\nfrom ", "abc import Iterator\n\nfrom ")
 
 
 def _test(path: str, name: str, home: str, e: Entity, rng: Random) -> str:
