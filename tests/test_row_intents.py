@@ -1,12 +1,14 @@
 """Intents: many, each in really different words, and each at home in some project."""
 
+import asyncio
 import tomllib
 from random import Random
+from typing import Any
 
 import pytest
 
 from punie_cli.paths import shipped
-from punie_cli.rows.generate import direct_groups
+from punie_cli.rows.generate import direct_groups, generate
 from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups, quoted, say
 from punie_cli.rows.projects import RICHER, make_project
 from punie_cli.rows.row import normalise
@@ -59,6 +61,25 @@ def test_each_pair_is_asked_in_three_ways_and_answered_shortly() -> None:
     assert len(asked) == len(set(asked))
     assert len(pairs) >= 370
     assert all(len(pair["questions"]) >= 3 and len(pair["answer"]) <= 400 for pair in pairs)
+
+
+def test_each_pair_of_knowledge_is_asked_in_four_ways_and_not_in_the_other_file() -> None:
+    files: list[list[dict[str, Any]]] = []
+    for name in ("direct.toml", "knowledge.toml"):
+        with shipped("rows", name).open("rb") as file:
+            files.append(tomllib.load(file)["pair"])
+    asked = [normalise(question) for pairs in files for pair in pairs for question in pair["questions"]]
+    assert len(asked) == len(set(asked))
+    pairs = files[1]
+    assert len(pairs) >= 260
+    assert all(len(pair["questions"]) >= 4 and len(pair["answer"]) <= 250 for pair in pairs)
+
+
+def test_knowledge_comes_from_its_own_file() -> None:
+    rows = asyncio.run(generate({"knowledge": 30}, 1, []))
+    assert {row.source for row in rows} == {"knowledge"}
+    assert all(row.intent.startswith("knowledge-") and len(row.messages) == 2 for row in rows)
+    assert len({row.family for row in rows}) == 30
 
 
 def test_groups_have_one_kind_of_row() -> None:

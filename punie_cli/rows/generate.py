@@ -104,24 +104,26 @@ async def _made(group: str, number: int, seed: int, sandbox: Sandbox) -> AsyncGe
 
 def direct_groups() -> set[str]:
     """Groups of rows without programs; `typecheck-direct` is what concerns type checks alone."""
-    return {"direct", "typecheck-direct"}
+    return {"direct", "typecheck-direct", "knowledge"}
 
 
 def _direct(group: str, seed: int) -> Iterator[Row]:
     """Questions that need no program: each wording at most once, all pairs before a second wording of one."""
-    with shipped("rows", "direct.toml").open("rb") as file:
+    source = "knowledge" if group == "knowledge" else "direct"
+    with shipped("rows", f"{source}.toml").open("rb") as file:
         pairs = tomllib.load(file)["pair"]
-    pairs = [pair for pair in pairs if (pair["topic"] == "typecheck") == (group == "typecheck-direct")]
+    if source == "direct":
+        pairs = [pair for pair in pairs if (pair["topic"] == "typecheck") == (group == "typecheck-direct")]
     Random(f"{group}-{seed}").shuffle(pairs)
     for turn in range(max(len(pair["questions"]) for pair in pairs)):
         for pair in pairs:
             if turn < len(pair["questions"]):
                 yield Row(
                     source=group,
-                    intent=f"direct-{pair['topic']}",
+                    intent=f"{source}-{pair['topic']}",
                     project="",
                     messages=(user(pair["questions"][turn]), answer(pair["answer"])),
-                    family=f"direct/{normalise(pair['questions'][0])}",
+                    family=f"{source}/{normalise(pair['questions'][0])}",
                 )
 
 
