@@ -43,6 +43,8 @@ def see_folder(project: Project, rng: Voice) -> Script:
         tell me what {path} has inside
         i need to know which files {path} has
         let me see the folder {path}
+        lsit the files in {path}
+        contents of {path} pls
         """,
         path=folder + rng.choice(["", "", "/"]),
     )
@@ -73,6 +75,8 @@ def see_root(project: Project, rng: Voice) -> Script:
         how is the repo laid out at the top
         let me see the root
         name the entries of the project folder
+        whats in this foler
+        list teh files here
         """,
     )
     result = yield program('print(run_command(["ls"]))')
@@ -136,6 +140,8 @@ def file_called(project: Project, rng: Voice) -> Script:
         find -name {name}
         look for {name} in all folders
         {name}: where is that file
+        were is {name}
+        in wich folder is {name}
         """,
         name=name,
     )
@@ -173,6 +179,8 @@ def files_ending(project: Project, rng: Voice) -> Script:
         {word} files?
         tell me where the {word} files are
         search all folders for .{suffix}
+        lst all .{suffix} files
+        where are our *.{suffix}
         """,
         suffix=suffix,
         word=word,
@@ -253,6 +261,7 @@ def grep_files(project: Project, rng: Voice) -> Script:
         the files where {word} occurs(|, please)
         who uses {word}? just the files
         before I rename {word}: which files use it
+        wich files use {word}
         """,
         word=word,
     )
@@ -288,6 +297,7 @@ def grep_lines(project: Project, rng: Voice) -> Script:
         line numbers for {word}(| please)
         I want to see each line that says {word}
         print the matches of {word} with their line numbers
+        serach {word} and print the lines
         """,
         word=word,
     )
@@ -344,3 +354,38 @@ def grep_count(project: Project, rng: Voice) -> Script:
         yield answer(f"{word} does not occur in {path}.")
     else:
         yield answer(f"{word} occurs {number} time{'' if number == 1 else 's'} in {path}.")
+
+
+@intent("doing", 0.8)
+def grep_total(project: Project, rng: Voice) -> Script:
+    """How often in all files: one line of output for each place."""
+    word = _word(project, rng)
+    yield ask(
+        rng,
+        """
+        how often does {word} (occur|appear|come up) in {place}
+        count {word} in {place}
+        how many times is {word} used in {place}
+        number of uses of {word} in {place}
+        total occurrences of {word} in {place}
+        in {place}, how many times do we write {word}
+        how many {word} are there in {place}
+        grep {word} in {place} and count the matches
+        count the matches of {word} in {place}
+        is {word} used much in {place}? count it
+        matches for {word} in {place}, just how many
+        tell me how often {word} stands in {place}
+        how many places in {place} use {word}
+        I need the number of times {word} comes up in {place}
+        (quick|) count of {word} in {place}
+        how offen is {word} in {place}
+        """,
+        word=word,
+        place=rng.choice(["the project", "all files", "the whole repo", "the repository", "this project"]),
+    )
+    result = yield program(
+        f'result = run_command(["grep", "-ro", {json.dumps(word)}, "."])\nprint(len(result.stdout.splitlines()))'
+    )
+    number = int(result.text)
+    times = f"occurs {number} time{'' if number == 1 else 's'}" if number else "does not occur"
+    yield answer(f"{word} {times} in this project.")

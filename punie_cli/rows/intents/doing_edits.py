@@ -1,4 +1,4 @@
-"""Changes to files that are there, asked as developers type: lines, rows, words."""
+"""Changes to files that are there, asked as developers type: lines, rows, words; files that go."""
 
 import re
 
@@ -6,6 +6,7 @@ from punie_cli.agent.messages import answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, quoted
 from punie_cli.rows.intents.doing_files import line
+from punie_cli.rows.intents.paths import refused
 from punie_cli.rows.intents.writes import text_file, told, word_of
 from punie_cli.rows.project import Project
 
@@ -41,6 +42,8 @@ def more_line(project: Project, rng: Voice) -> Script:
         can you add the line "{text}" to {path}
         the last line of {path} should become "{text}", keep what is there
         let {path} have another line: {text}
+        appned to {path}: {text}
+        pls add at the bottom of {path}: {text}
         """,
         path=path,
         text=text,
@@ -111,6 +114,8 @@ def other_word(project: Project, rng: Voice) -> Script:
         update {path}: {new} in place of {old}
         I wrote {old} in {path} but meant {new}, change it
         every {old} in {path} has to be {new}
+        chnage {old} to {new} in {path}
+        repalce {old} with {new} in {path}
         """,
         path=path,
         old=old,
@@ -147,6 +152,7 @@ def drop_line(project: Project, rng: Voice) -> Script:
         "{text}" is done, remove it from {path}
         strike the line "{text}" from {path}
         can you take "{text}" off {path}, the whole line
+        remvoe the line "{text}" from {path}
         """,
         path=path,
         text=gone,
@@ -192,3 +198,38 @@ def drop_line_number(project: Project, rng: Voice) -> Script:
         f'print(write_file("{path}", "\\n".join(lines) + "\\n"))'
     )
     yield answer(told(result, path, f"Removed {which} of {path}."))
+
+
+@intent("doing", 0.8, alone=True)
+def drop_file(project: Project, rng: Voice) -> Script:
+    path = rng.choice(sorted(p for p in project.files if not p.endswith("__init__.py")))
+    yield ask(
+        rng,
+        """
+        rm {path}
+        delete {path}
+        remove the file {path}
+        {path} can go
+        get rid of {path}
+        (we do not|nobody) need {path} any more, delete it
+        throw {path} away
+        I want you to delete the file {path}
+        drop {path} from the (project|repo)
+        erase {path}
+        {path} is obsolete, remove it
+        can you remove {path}
+        I want {path} gone
+        {path} has to go, delete it
+        clean up: remove {path}
+        take {path} out of the repo, the file is not used
+        delte {path}
+        """,
+        path=path,
+    )
+    result = yield program(f'print(run_command(["rm", "{path}"]).exit_code)')
+    if refused(result):
+        yield answer(f"The command was refused, so {path} is still there.")
+    elif result.text.strip() == "0":
+        yield answer(f"Deleted {path}.")
+    else:
+        raise Unsuitable

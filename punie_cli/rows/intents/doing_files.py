@@ -1,4 +1,4 @@
-"""Files that are made, copied, renamed and removed, asked as developers type; contents are exactly what was asked."""
+"""Files that are made, copied and renamed, asked as developers type; contents are exactly what was asked."""
 
 import json
 
@@ -97,6 +97,9 @@ def new_note(project: Project, rng: Voice) -> Script:
         the file {path} does not exist yet; its text shall be: {text}
         can you make {path} with "{text}" in it
         with the content "{text}", create {path}
+        craete {path} with the line "{text}"
+        pls write {path}: {text}
+        mkae a file {path} with this in it: {text}
         """,
         path=path,
         text=text,
@@ -134,6 +137,7 @@ def new_lines(project: Project, rng: Voice) -> Script:
         create {path} - {n} lines - {text}
         add a file {path} with the following lines: {text}
         {n} lines for a new {path}: {text}
+        craete {path}, lines: {text}
         """,
         path=path,
         text=mark.join(items),
@@ -351,6 +355,7 @@ def new_name(project: Project, rng: Voice) -> Script:
         give the file {path} another name: {new}
         {path} has a bad name; rename it {new}
         {new} is a better name for the file {path}, move it there
+        renmae {path} to {new}
         """,
         path=path,
         new=new,
@@ -360,39 +365,5 @@ def new_name(project: Project, rng: Voice) -> Script:
         yield answer(f"The command was refused, so {path} has still its name.")
     elif result.text.strip() == "0":
         yield answer(f"Renamed {path} to {new}.")
-    else:
-        raise Unsuitable
-
-
-@intent("doing", 0.8, alone=True)
-def drop_file(project: Project, rng: Voice) -> Script:
-    path = rng.choice(sorted(p for p in project.files if not p.endswith("__init__.py")))
-    yield ask(
-        rng,
-        """
-        rm {path}
-        delete {path}
-        remove the file {path}
-        {path} can go
-        get rid of {path}
-        (we do not|nobody) need {path} any more, delete it
-        throw {path} away
-        I want you to delete the file {path}
-        drop {path} from the (project|repo)
-        erase {path}
-        {path} is obsolete, remove it
-        can you remove {path}
-        I want {path} gone
-        {path} has to go, delete it
-        clean up: remove {path}
-        take {path} out of the repo, the file is not used
-        """,
-        path=path,
-    )
-    result = yield program(f'print(run_command(["rm", "{path}"]).exit_code)')
-    if refused(result):
-        yield answer(f"The command was refused, so {path} is still there.")
-    elif result.text.strip() == "0":
-        yield answer(f"Deleted {path}.")
     else:
         raise Unsuitable

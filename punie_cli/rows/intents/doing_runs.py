@@ -44,6 +44,8 @@ def run_output(project: Project, rng: Voice) -> Script:
         kick off {path}
         does {path} print anything? run it
         start {path} with python
+        rnu {path}
+        pls run {path} once
         """,
         path=path,
     )
@@ -83,6 +85,7 @@ def run_figure(project: Project, rng: Voice) -> Script:
         let {path} run: {figure}
         how large is the {figure} in the output of {path}
         find out the {figure}, {path} prints it
+        waht is the {figure} from {path}
         """,
         path=path,
         figure=figure,
@@ -187,6 +190,8 @@ def run_exit_code(project: Project, rng: Voice) -> Script:
         (try|execute) {path}, does it fail
         will {path} break a pipeline? what is its exit code
         status code when running {path}
+        exitcode {path}
+        what exti code has {path}
         """,
         path=path,
     )
@@ -328,6 +333,7 @@ def bytes_of_file(project: Project, rng: Voice) -> Script:
         what does {path} weigh, in bytes
         how much space does {path} use
         look up the file size of {path}
+        filesize {path}
         """,
         path=path,
     )

@@ -44,6 +44,8 @@ def json_to(project: Project, rng: Voice) -> Script:
         can you set the {key} to {value} in {path}
         edit {path} so that {key} is {value}
         I want {key}: {value} in {path}, the rest as it is
+        chnage {key} to {value} in {path}
+        {path} {key} {value}
         """
     old = project.config[key]
     if isinstance(old, int) and isinstance(value, int) and value != old:
@@ -66,7 +68,7 @@ _OFF = """
     in {path}, turn {key} off
     the {key} should be off in {path}
     set {key} to false in {path}
-    no {key} in {path}
+    make {key} false in {path}
     deactivate {key} in {path}
     we do not want {key} any more, see {path}
     {key}=false in {path}
@@ -270,6 +272,8 @@ def version_to(project: Project, rng: Voice) -> Script:
         can you set the package version to {new}
         in pyproject.toml, the version must read {new}
         next release is {new}, bump it
+        verison {new} in pyproject.toml
+        pyproject version -> {new}
         """,
         new=new,
     )
