@@ -77,6 +77,9 @@ def add_module(project: Project, rng: Random) -> None:
         text = _swapped(project.faults, path, text, [s for s in types if s[0] in text], rng)
     elif roll < 0.68:
         text = _swapped(project.style, path, text, style, rng)
+        if "!= None" in text:
+            # Not one of ruff's own rules any more: a project has to ask for it.
+            project.files["pyproject.toml"] += '\n[tool.ruff.lint]\nextend-select = ["E711"]\n'
     elif roll < 0.86:
         wrong = add.replace("+", "-")
         text = text.replace(add, wrong)

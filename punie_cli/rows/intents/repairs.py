@@ -86,7 +86,9 @@ def _mended(path: str, tool: str, clean: str, faults: list[Fault]) -> Script:
         result = yield program(
             f'result = {tool}("{path}")\nprint(result)\nfor file in result.files:\n    print(read_file(file))'
         )
-    if result.error or result.text.startswith(clean):
+    # A model mends nothing that the check does not report.
+    reported = re.match(r"(\d+) ", result.text)
+    if result.error or not reported or int(reported[1]) < len(faults):
         raise Unsuitable
     result = yield program(_changes(faults, f'{tool}("{path}")'))
     yield _end(result, faults, clean, f"{'It' if path.endswith('.py') else path} has {clean} any more.")
