@@ -208,7 +208,8 @@ def asked_type_at_line(project: Project, rng: Voice) -> Script:
     faults = rng.sample(project.faults, 1) if project.faults and rng.random() < 0.8 else []
     path = faults[0].file if faults else rng.choice(project.modules)
     text = project.files[path]
-    if not text:
+    # Of two faults at one place the second may have changed what the first one wrote.
+    if not text or (faults and faults[0].wrong not in text):
         raise Unsuitable
     # The line of a fault that is several lines long is not always where ty reports it: then there is nothing.
     number = text[: text.index(faults[0].wrong)].count("\n") + 1 if faults else rng.randint(1, text.count("\n"))
