@@ -8,12 +8,12 @@ from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent
 from punie_cli.rows.intents.paths import folder, module, refused
 from punie_cli.rows.project import Project
 
-# Codes of ty that faults of generated projects have; the commonest stand here twice.
+# Codes that ty gives for faults of generated projects; the commonest stand here twice.
 _CODES = (
-    "invalid-return-type", "invalid-argument-type", "invalid-assignment", "unresolved-attribute", "unresolved-import",
-    "missing-argument", "unknown-argument", "unsupported-operator", "unresolved-reference",
-    "invalid-return-type", "invalid-argument-type", "invalid-assignment", "unresolved-attribute", "unresolved-import",
-    "invalid-return-type", "unresolved-attribute",
+    "invalid-explicit-return", "missing-attribute", "import-not-found", "invalid-assignment", "invalid-argument-type",
+    "missing-argument", "unknown-argument", "unsupported-operator", "unresolved-reference", "no-matching-overload",
+    "invalid-explicit-return", "missing-attribute", "invalid-assignment", "invalid-argument-type",
+    "unresolved-reference",
 )  # fmt: skip
 
 
