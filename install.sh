@@ -112,7 +112,9 @@ suitable_backend() {
         return
     fi
     local line driver capability
-    line=$(nvidia-smi --query-gpu=driver_version,compute_cap --format=csv,noheader 2>/dev/null | head -n 1) || line=""
+    # Not by `head`: with several GPUs it may close the pipe before nvidia-smi has ended, which then counts as failed.
+    line=$(nvidia-smi --query-gpu=driver_version,compute_cap --format=csv,noheader 2>/dev/null) || line=""
+    line=${line%%$'\n'*}
     driver=${line%%.*}
     capability=${line##*, }
     # MLX needs compute capability 7.5.

@@ -1,5 +1,6 @@
 """The default model with the shipped adapter, end to end: what a user gets after install.sh."""
 
+import asyncio
 import dataclasses
 import hashlib
 import json
@@ -8,13 +9,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from punie_cli.agent.loop import Agent
-from punie_cli.agent.open import open_agent
+from punie_cli.agent.open import connect_mlx, open_agent
 from punie_cli.agent.prompt import PromptCore
 from punie_cli.evaluation.case import run_case
 from punie_cli.evaluation.suites import load
@@ -109,13 +111,13 @@ def test_the_main_job(with_model: Path) -> None:
 
 async def test_the_foundation_suite(with_model: Path, tmp_path: Path) -> None:
     suite = load("foundation")
-    async with open_agent(Settings(), Workspace(tmp_path)) as (agent, started):
+    async with open_agent(Settings(), Workspace(tmp_path), partial(connect_mlx, batch=8)) as (agent, started):
         assert started.adapter == "smollm2-135m"
 
         def make_agent(workspace: Workspace) -> Agent:
             return dataclasses.replace(agent, workspace=workspace, messages=[])
 
-        done = [await run_case(case, make_agent) for case in suite.case]
+        done = await asyncio.gather(*(run_case(case, make_agent) for case in suite.case))
     passed = [outcome.score.passed for outcome in done]
     failed = [(outcome.case.name, outcome.score.reason) for outcome in done if not outcome.score.passed]
     # The bar that was set before anything was trained: 3 of the first 4, 7 of the other 10.
