@@ -11,7 +11,7 @@ from mlx_lm.tuner.utils import linear_to_lora_layers
 from punie_cli.engine.base import Engine, Prompt, Reply, Text
 from punie_cli.engine.decoder import Decoder
 from punie_cli.engine.together import Together
-from punie_cli.engine.writing import Writing
+from punie_cli.engine.writing import Place
 from punie_cli.models.load import load
 
 WORDS = "def total(prices): return sum(prices) for path in paths: print(path) "
@@ -96,7 +96,7 @@ def write(together: Together, steps: int = 10_000) -> dict[int, Reply | Exceptio
     return ended
 
 
-def begin(together: Together, tokens: list[int], max_tokens: int = 12, **options: Any) -> Writing:
+def begin(together: Together, tokens: list[int], max_tokens: int = 12, **options: Any) -> Place:
     return together.begin(tokens, max_tokens, lambda: False, **options)
 
 

@@ -13,7 +13,7 @@ from mlx_lm.models.cache import RotatingKVCache
 from punie_cli.engine.base import Reply, Text
 from punie_cli.engine.decoder import Decoder
 from punie_cli.engine.together import Together
-from punie_cli.engine.writing import Writing
+from punie_cli.engine.writing import Place
 from punie_cli.errors import UsageError
 from punie_cli.models.load import load, load_tokenizer
 from tests.replies import alone, assert_same, begin, decoder, drawn, replies_of, run, words, write
@@ -61,7 +61,7 @@ _STEPS = st.lists(
 @given(steps=_STEPS)
 def test_replies_do_not_depend_on_what_is_written_beside_them(schedules, steps):
     together = schedules.together
-    writings: list[tuple[Writing, int]] = []
+    writings: list[tuple[Place, int]] = []
     texts: dict[int, str] = {}
     ended: dict[int, Reply] = {}
 

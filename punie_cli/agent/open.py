@@ -85,15 +85,17 @@ async def connect_mlx(settings: Settings, *, temperature: float = 0.0, batch: in
 
     With `batch` above 1 so many prompts are answered at the same time.
     """
-    from punie_cli.engine.batch import BatchEngine
     from punie_cli.engine.blas import load_blas
-    from punie_cli.engine.mlx import MLXEngine
 
     choice = choose(settings)
     load_blas(settings.blas)
     if batch > 1:
+        from punie_cli.engine.batch import BatchEngine
+
         engine = BatchEngine(choice.model, choice.adapter, size=batch, name=choice.name, temperature=temperature)
     else:
+        from punie_cli.engine.mlx import MLXEngine
+
         engine = MLXEngine(choice.model, choice.adapter, name=choice.name, temperature=temperature)
     try:
         await engine.open()

@@ -21,7 +21,7 @@ from punie_cli.errors import PunieError
 if TYPE_CHECKING:
     from punie_cli.engine.decoder import Decoder
     from punie_cli.engine.together import Together
-    from punie_cli.engine.writing import Writing
+    from punie_cli.engine.writing import Place
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class _Underway:
     """A reply that is written. `unsent` waits for a reader that is slow: others must not wait."""
 
     request: _Request
-    writing: "Writing"
+    writing: "Place"
     unsent: list[Any] = field(default_factory=list)
 
 
@@ -173,7 +173,7 @@ class BatchEngine(MLXEngine):
             while one.unsent and one.request.mailbox.offer(one.unsent[0]):
                 del one.unsent[0]
 
-    def _deliver(self, events: "list[tuple[Writing, Text | Reply | Exception]]") -> None:
+    def _deliver(self, events: "list[tuple[Place, Text | Reply | Exception]]") -> None:
         owners = {id(one.writing): one for one in self._underway}
         for writing, event in events:
             one = owners[id(writing)]

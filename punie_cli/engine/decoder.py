@@ -6,7 +6,6 @@ prompt that goes on from there is read from where it differs.
 
 import contextlib
 import importlib.metadata
-import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cach
 from mlx_lm.sample_utils import make_sampler
 from mlx_lm.utils import maybe_set_recommended_wired_limit
 
-from punie_cli.engine.base import Finish, Reply, Text, Usage
+from punie_cli.engine.base import Finish, Reply, Text
 from punie_cli.engine.lines import Dead, LineCheck
 from punie_cli.engine.prefix import PrefixStore, common_prefix, fingerprint
-from punie_cli.engine.text import Detokenizer
+from punie_cli.engine.writing import Writing
 from punie_cli.errors import UsageError
 
 # Ends of a turn in chat templates whose tokenizer names another end token. Not "<|end|>": gpt-oss ends each
@@ -115,62 +114,34 @@ class Decoder:
         """
         tokens = list(tokens)
         check_fits(tokens, self.context)
-        started = time.perf_counter()
         limit = max_tokens if self.context is None else min(max_tokens, self.context - len(tokens))
-        cached = self._reuse(tokens)
-        text, shown = Detokenizer(self.tokenizer), 0
         lines = LineCheck(tags if self._can_take_back() else None)
-        produced: list[int] = []
-        first = last = 0.0
-        dead: Dead | None = None
+        reply = Writing(tokens=tokens, limit=limit, tokenizer=self.tokenizer, lines=lines)
+        reply.cached = self._reuse(tokens)
         while True:
-            banned, dead = dead.banned if dead else frozenset(), None
-            steps = self._steps(tokens + produced, limit - len(produced), stopped, banned)
+            judged: str | Dead = ""
+            banned, reply.banned = reply.banned, frozenset()
+            steps = self._steps(reply.whole, limit - len(reply.produced), stopped, banned)
             with contextlib.closing(steps):
                 for token in steps:
-                    last = time.perf_counter()
-                    first = first or last
-                    produced.append(token)
                     ended = token in self.ends
-                    judged = lines.end(token, text.finish()) if ended else lines.add(token, text.add(token))
+                    judged = reply.add(token, ends=ended)
                     if isinstance(judged, Dead):
-                        dead = judged
                         break
                     if judged:
-                        shown += len(judged)
                         yield Text(judged)
                     if ended or stopped():
                         break
-            if dead is None:
+            if not isinstance(judged, Dead):
                 break
-            del produced[-dead.drop :]
-            self._reuse(tokens + produced)
-            text = Detokenizer(self.tokenizer)
-            for token in produced:
-                text.add(token)
+            self._reuse(reply.whole)
+        produced = reply.produced
         finish: Finish = "length"
         if produced and produced[-1] in self.ends:
             finish = "stop"
         elif len(produced) < limit:
             finish = "cancelled"
-        text.finish()
-        if piece := text.text[shown:]:
-            yield Text(piece)
-        written = len(produced) + lines.dropped
-        yield Reply(
-            text.text,
-            produced,
-            finish,
-            Usage(
-                prompt_tokens=len(tokens),
-                cached_tokens=cached,
-                completion_tokens=len(produced),
-                first_token_s=round(first - started, 4) if first else 0.0,
-                tokens_per_s=round((written - 1) / (last - first), 2) if last > first else 0.0,
-                peak_gb=round(mx.get_peak_memory() / 1e9, 3),
-                dropped_tokens=lines.dropped,
-            ),
-        )
+        yield from reply.end(finish)
 
     def store_core(self) -> None:
         """Write the core's part of the cache to disk, once; to be called when nobody waits for a token."""

@@ -27,7 +27,7 @@ from punie_cli.engine.base import Finish, Reply, Text
 from punie_cli.engine.decoder import Decoder, check_fits
 from punie_cli.engine.lines import Dead, LineCheck
 from punie_cli.engine.prefix import common_prefix
-from punie_cli.engine.writing import Writing
+from punie_cli.engine.writing import Place
 from punie_cli.errors import UsageError
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _KEPT_BYTES = 1 << 30
 _CLEAR_STEPS = 512
 
 
-Events = list[tuple[Writing, Text | Reply | Exception]]
+Events = list[tuple[Place, Text | Reply | Exception]]
 
 
 class Together:
@@ -56,8 +56,8 @@ class Together:
         self._asked: Counter[bytes] = Counter()
         self._kept = LRUPromptCache(max_size=2 * size, max_bytes=_KEPT_BYTES)
         # In the order in which they came.
-        self._reading: list[Writing] = []
-        self._batch: list[Writing] = []
+        self._reading: list[Place] = []
+        self._batch: list[Place] = []
         self._cache: list[Any] = []
         self._next: Any = None
         self._steps = 0
@@ -74,7 +74,7 @@ class Together:
         tags: tuple[str, str] | None = None,
         temperature: float | None = None,
         seed: int | None = None,
-    ) -> Writing:
+    ) -> Place:
         """Let a prompt in. Reads the core if nothing holds it yet. Raises UsageError for a prompt that does not fit.
 
         Between `tags` a line that no program can come of is taken back, as Decoder does it.
@@ -86,16 +86,16 @@ class Together:
         self._decoder.warm(stopped)
         with mx.stream(generation_stream):
             cache, held = self._nearest(tokens)
-        writing = Writing(
-            tokens,
-            max_tokens if context is None else min(max_tokens, context - len(tokens)),
-            self._temperature if temperature is None else temperature,
-            self._seed_of(tokens, seed),
-            cache,
-            held,
-            self._decoder.tokenizer,
-            LineCheck(tags if self._can_take_back else None),
+        writing = Place(
+            tokens=tokens,
+            limit=max_tokens if context is None else min(max_tokens, context - len(tokens)),
+            tokenizer=self._decoder.tokenizer,
+            lines=LineCheck(tags if self._can_take_back else None),
             cached=held,
+            temperature=self._temperature if temperature is None else temperature,
+            seed=self._seed_of(tokens, seed),
+            cache=cache,
+            held=held,
         )
         self._reading.append(writing)
         return writing
@@ -114,7 +114,7 @@ class Together:
             except Exception as error:
                 return self._retreat(error)
 
-    def end(self, writing: Writing) -> Events:
+    def end(self, writing: Place) -> Events:
         """Take a reply out as it is; its last events."""
         with mx.stream(generation_stream):
             return self._leave([(writing, "cancelled")])
@@ -146,9 +146,9 @@ class Together:
         self._join(group, cache)
         return []
 
-    def _group(self) -> list[Writing]:
+    def _group(self) -> list[Place]:
         """The first prompt, with those beside which it is read in one chunk."""
-        group: list[Writing] = []
+        group: list[Place] = []
         longest = 0
         for writing in self._reading[: self.size - len(self._batch)]:
             longest = max(longest, len(writing.whole) - 1 - writing.held)
@@ -157,7 +157,7 @@ class Together:
             group.append(writing)
         return group or self._reading[:1]
 
-    def _read_one(self, writing: Writing, chunk: list[int]) -> None:
+    def _read_one(self, writing: Place, chunk: list[int]) -> None:
         if chunk:
             self._decoder.model(mx.array([chunk]), cache=writing.cache)
             mx.eval([layer.state for layer in writing.cache])
@@ -177,7 +177,7 @@ class Together:
             layer.finalize()
         mx.eval([layer.state for layer in cache])
 
-    def _join(self, group: list[Writing], cache: list[Any]) -> None:
+    def _join(self, group: list[Place], cache: list[Any]) -> None:
         tokens = mx.array([writing.whole[-1] for writing in group], mx.int32)
         if self._batch:
             for layer, other in zip(self._cache, cache, strict=True):
@@ -197,8 +197,8 @@ class Together:
         # The caches hold these tokens from here on, an end token as well.
         known = tokens.tolist()
         events: Events = []
-        ended: list[tuple[Writing, Finish]] = []
-        dead: list[Writing] = []
+        ended: list[tuple[Place, Finish]] = []
+        dead: list[Place] = []
         for place, (writing, token) in enumerate(zip(self._batch, known, strict=True)):
             if writing.fresh:
                 writing.fresh, writing.banned = False, frozenset()
@@ -223,7 +223,7 @@ class Together:
         self._reading = dead + self._reading
         return events
 
-    def _leave(self, ended: list[tuple[Writing, Finish]], others: Sequence[Writing] = ()) -> Events:
+    def _leave(self, ended: list[tuple[Place, Finish]], others: Sequence[Place] = ()) -> Events:
         """Take replies out that have ended, and others out of the batch."""
         events: Events = []
         for writing, finish in ended:
@@ -255,7 +255,7 @@ class Together:
         self._reading = failed + self._reading
         return []
 
-    def _keep(self, writing: Writing) -> None:
+    def _keep(self, writing: Place) -> None:
         """Keep the KV cache of a conversation for its next step."""
         whole, cache = writing.whole, writing.cache
         # The last token of one that is fresh is not in the batch yet.

@@ -1,4 +1,4 @@
-"""One of several replies that are written at the same time: what is known of it, and its events."""
+"""A reply while it is written: what is known of it, and its events. `Decoder` writes one, `Together` several."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,30 +11,21 @@ from punie_cli.engine.lines import Dead, LineCheck
 from punie_cli.engine.text import Detokenizer
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Writing:
-    """One reply under way: first its prompt is read, then it is written."""
+    """One reply under way."""
 
     tokens: list[int]
+    """The prompt."""
     limit: int
-    temperature: float
-    seed: int
-    cache: list[Any]
-    """Its own KV cache; empty while it stands in the batch."""
-    held: int
-    """How many tokens `cache` holds."""
     tokenizer: Any
     lines: LineCheck
-    cached: int
+    cached: int = 0
     text: Detokenizer = field(init=False)
     produced: list[int] = field(default_factory=list)
     shown: int = 0
-    fresh: bool = True
-    """The token that is fed next is known already: the last of the prompt, or of what stays of the reply."""
     banned: frozenset[int] = frozenset()
     """What the next token must not be; then it is the best of the others."""
-    alone: bool = False
-    """Read by itself: beside others that failed."""
     started: float = field(default_factory=time.perf_counter)
     first: float = 0.0
     last: float = 0.0
@@ -79,3 +70,19 @@ class Writing:
         )
         reply = Reply(self.text.text, self.produced, finish, usage)
         return [Text(piece), reply] if piece else [reply]
+
+
+@dataclass(eq=False, kw_only=True)
+class Place(Writing):
+    """One of several replies that are written at the same time: first its prompt is read, then it is written."""
+
+    temperature: float
+    seed: int
+    cache: list[Any]
+    """Its own KV cache; empty while it stands in the batch."""
+    held: int
+    """How many tokens `cache` holds."""
+    fresh: bool = True
+    """The token that is fed next is known already: the last of the prompt, or of what stays of the reply."""
+    alone: bool = False
+    """Read by itself: beside others that failed."""
