@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from punie_cli.chat.commands import COMMANDS
+from punie_cli.chat.commands import commands
 from punie_cli.chat.keys import KEYS
 from punie_cli.cli import cli
 from punie_cli.errors import Exit
@@ -156,9 +156,9 @@ def _sections(command: click.Command, name: str, parent: click.Context | None) -
 
 
 def _chat_section() -> str:
-    commands = "".join(f"| `{command.name}` | {command.doc} |\n" for command in COMMANDS)
+    table = "".join(f"| `{command.usage}` | {command.doc} |\n" for command in commands())
     keys = "".join(f"| {key.label} | {key.doc} |\n" for key in KEYS)
-    return f"\n## In a chat\n\n| command | meaning |\n|---|---|\n{commands}\n| key | meaning |\n|---|---|\n{keys}"
+    return f"\n## In a chat\n\n| command | meaning |\n|---|---|\n{table}\n| key | meaning |\n|---|---|\n{keys}"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from prompt_toolkit.output import DummyOutput
 from punie_cli.agent.open import Connected
 from punie_cli.approvals import Decision
 from punie_cli.chat.approve import person, read_answer
-from punie_cli.chat.commands import COMMANDS, find
+from punie_cli.chat.commands import Typed, commands, find
 from punie_cli.chat.readers import PromptReader, history_file
 from punie_cli.chat.repl import chat
 from punie_cli.engine.base import Finish, Prompt, Reply, Text
@@ -256,13 +256,17 @@ def test_answers(line: str | None, decision: Decision | None) -> None:
     assert read_answer(line) == decision
 
 
-@pytest.mark.parametrize("text", ["/etc/hosts what is it?", "/ home", "hello", "/etc/hosts", "/help me"])
+@pytest.mark.parametrize("text", ["/etc/hosts what is it?", "/ home", "hello", "/etc/hosts"])
 def test_what_is_no_command(text: str) -> None:
     assert find(text) is None
 
 
 def test_every_command_is_found() -> None:
-    assert [find(f" {command.name} ") for command in COMMANDS] == list(COMMANDS)
+    assert [find(f" {command.name} ") for command in commands()] == [Typed(command, "") for command in commands()]
+
+
+def test_what_stands_behind_a_command_is_its_argument() -> None:
+    assert find(" /help  me ") == Typed(commands()[0], "me")
 
 
 _CHAT = """

@@ -1,8 +1,9 @@
-"""Commands that start with a slash, in one table: `/help` and the docs are made from it."""
+"""Commands that start with a slash, in one table: `/help`, completion and the docs page are made from it."""
 
 import difflib
+import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,60 +13,87 @@ if TYPE_CHECKING:
     from punie_cli.chat.repl import Chat
 
 # A path such as /etc/hosts is no command.
-_COMMAND = re.compile(r"/[a-z?]+")
+_COMMAND = re.compile(r"/[a-z?]+(?=\s|$)")
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command; `run` gets the conversation."""
+    """One command; `run` gets the conversation and what stands behind the name, stripped.
+
+    `argument` is how help shows what may stand there, as `[N]`; `choices` gives words that complete it.
+    Errors of punie that `run` raises are shown, and the conversation goes on.
+    """
 
     name: str
     doc: str
-    run: Callable[["Chat"], None]
+    run: Callable[["Chat", str], Awaitable[None] | None]
+    argument: str = ""
+    choices: Callable[["Chat"], Iterable[str]] | None = None
+
+    @property
+    def usage(self) -> str:
+        """The name with its argument."""
+        return f"{self.name} {self.argument}".rstrip()
 
 
-def _help(chat: "Chat") -> None:
-    rows = [(command.name, command.doc) for command in COMMANDS]
+@dataclass(frozen=True)
+class Typed:
+    """A command as it was typed."""
+
+    command: Command
+    argument: str
+
+    async def run(self, chat: "Chat") -> None:
+        """Do it. An argument for a command that takes none is said, not ignored."""
+        if self.argument and not self.command.argument:
+            chat.view.error(f"{self.command.name} takes no argument, not '{self.argument}'", self.command.name)
+            return
+        done = self.command.run(chat, self.argument)
+        if inspect.isawaitable(done):
+            await done
+
+
+def _help(chat: "Chat", argument: str) -> None:
+    rows = [(command.usage, command.doc) for command in commands()]
     rows += [(key.label, key.doc) for key in KEYS]
     width = max(len(name) for name, _ in rows)
     chat.view.write("".join(f"{name:{width}}  {doc}\n" for name, doc in rows))
 
 
-def _model(chat: "Chat") -> None:
-    agent, started = chat.agent, chat.started
-    rows = [
-        ("model", started.model or "none"),
-        ("adapter", started.adapter or "none"),
-        ("prompt", (started.prompt_hash or "")[:12]),
-        ("context", f"{agent.context} tokens" if agent.context else "not known"),
-    ]
-    chat.view.write("".join(f"{name:8} {value}\n" for name, value in rows))
-
-
-def _new(chat: "Chat") -> None:
+def _new(chat: "Chat", argument: str) -> None:
     chat.renew()
     chat.view.note("a new conversation; the model has forgotten the last one")
 
 
-def _exit(chat: "Chat") -> None:
+def _exit(chat: "Chat", argument: str) -> None:
     chat.leave()
 
 
-COMMANDS = (
+_OWN = (
     Command("/help", "show the commands and the keys", _help),
-    Command("/model", "show the model, its adapter and its prompt", _model),
     Command("/new", "forget the conversation and start another session", _new),
     Command("/exit", "leave", _exit),
 )
 
 
-def find(text: str) -> Command | str | None:
-    """The command that a line is; a text about it when it is none of ours; None for a message to the model."""
+def commands() -> tuple[Command, ...]:
+    """All commands, in the order of `/help`."""
+    from punie_cli.chat import switching
+
+    return (*_OWN[:1], *switching.COMMANDS, *_OWN[1:])
+
+
+def find(text: str) -> Typed | str | None:
+    """The command that a message is; a text about it when it is none of ours; None for a message to the model."""
     line = text.strip()
-    if not _COMMAND.fullmatch(line):
+    match = _COMMAND.match(line)
+    if match is None:
         return None
-    by_name = {command.name: command for command in COMMANDS}
-    if line in by_name:
-        return by_name[line]
-    near = difflib.get_close_matches(line, by_name, 1)
-    return f"there is no {line}; " + (f"did you mean {near[0]}?" if near else f"there are: {', '.join(by_name)}")
+    by_name = {command.name: command for command in commands()}
+    name = match[0]
+    if name in by_name:
+        return Typed(by_name[name], line[match.end() :].strip())
+    if name != line and "\n" in line:
+        return None
+    near = difflib.get_close_matches(name, by_name, 1)
+    return f"there is no {name}; " + (f"did you mean {near[0]}?" if near else f"there are: {', '.join(by_name)}")

@@ -10,7 +10,7 @@ from punie_cli import paths
 from punie_cli.agent.events import Failed, Started
 from punie_cli.agent.loop import Agent
 from punie_cli.agent.open import Connect, open_agent
-from punie_cli.chat.commands import find
+from punie_cli.chat.commands import Typed, find
 from punie_cli.chat.readers import Reader
 from punie_cli.errors import Exit, PunieError
 from punie_cli.render import View
@@ -26,13 +26,16 @@ _log = logging.getLogger(__name__)
 class Chat:
     """One conversation: reads a message or a command, answers it, goes on."""
 
-    def __init__(self, agent: Agent, started: Started, recorder: Recorder, view: View, reader: Reader) -> None:
+    def __init__(
+        self, agent: Agent, started: Started, recorder: Recorder, view: View, reader: Reader, settings: Settings
+    ) -> None:
         self.agent = agent
         self.started = started
+        self.recorder = recorder
         self.view = view
+        self.reader = reader
+        self.settings = settings
         self.turns = 0
-        self._recorder = recorder
-        self._reader = reader
         self._turn: asyncio.Task[object] | None = None
         self._left = False
 
@@ -40,7 +43,7 @@ class Chat:
         """Until the person leaves."""
         with self._interrupts():
             while not self._left:
-                text = await self._reader.message()
+                text = await self.reader.message()
                 if text is None:
                     return
                 if not text.strip():
@@ -49,24 +52,33 @@ class Chat:
                 if isinstance(command, str):
                     self.view.error(command, "/help")
                 elif command is not None:
-                    command.run(self)
+                    await self._command(command)
                 else:
                     await self._answer(text)
 
     def renew(self) -> None:
         """Forget the conversation; what follows is another session."""
         self.agent.messages = []
-        self._recorder.restart()
+        self.recorder.restart()
 
     def leave(self) -> None:
         """End after this command."""
         self._left = True
 
+    async def _command(self, typed: Typed) -> None:
+        try:
+            await typed.run(self)
+        except PunieError as error:
+            self.view.error(error.message, error.hint)
+        except Exception as error:
+            _log.exception("a command failed")
+            self.view.error(f"{type(error).__name__}: {error}", f"see {paths.log_file()}")
+
     async def _answer(self, text: str) -> None:
-        if not self._recorder.begun:
-            self._recorder.note(self.started)
+        if not self.recorder.begun:
+            self.recorder.note(self.started)
         self.turns += 1
-        self._turn = asyncio.create_task(follow(self.agent, text, self._recorder, self.view))
+        self._turn = asyncio.create_task(follow(self.agent, text, self.recorder, self.view))
         try:
             ending = await self._turn
             if ending.unanswered:
@@ -85,7 +97,7 @@ class Chat:
             self._turn = None
 
     def _failed(self, error: PunieError) -> None:
-        self._recorder.note(Failed(int(error.exit_code), error.message, error.hint))
+        self.recorder.note(Failed(int(error.exit_code), error.message, error.hint))
         self.view.error(error.message, error.hint)
 
     @contextlib.contextmanager
@@ -105,7 +117,7 @@ class Chat:
         if self._turn is not None:
             self._turn.cancel()
         else:
-            self._reader.interrupt()
+            self.reader.interrupt()
 
 
 async def chat(
@@ -117,7 +129,7 @@ async def chat(
         async with open_agent(settings, workspace, connect) as (agent, started):
             view.idle()
             view.note(f"{started.model}, adapter {started.adapter or 'none'}; /help shows the commands")
-            conversation = Chat(agent, started, recorder, view, reader)
+            conversation = Chat(agent, started, recorder, view, reader, settings)
             await conversation.run()
     finally:
         view.idle()
