@@ -13,6 +13,7 @@ from punie_cli.agent.dialects import output_body
 from punie_cli.agent.events import Answered, Delta, Event, Output, Program, Prompted, Used
 from punie_cli.agent.execute import as_message, run_program
 from punie_cli.agent.messages import Message, answer, expand, program, user
+from punie_cli.agent.names import names_for
 from punie_cli.agent.precheck import Precheck
 from punie_cli.agent.prompt import Renderer
 from punie_cli.builtins.registry import Registry
@@ -40,7 +41,7 @@ class Agent:
     context: int | None = None
     """Tokens that the model can hold; None where it is not known."""
     check_programs: bool = True
-    """Whether ty looks at each program before it runs."""
+    """Whether ty looks at each program before it runs, and the engine at its paths while it is written."""
     messages: list[Message] = field(default_factory=list)
 
     async def turn(self, text: str) -> AsyncGenerator[Event]:
@@ -115,7 +116,11 @@ class Agent:
                 "punie chat",
             )
         chat = self.renderer.chat(messages, tail=self.tail)
-        prompt = Prompt(chat, self.registry.names, tokens, self.renderer.dialect.tags)
+        tags = self.renderer.dialect.tags
+        names = None
+        if self.check_programs and tags is not None:
+            names = await asyncio.to_thread(names_for, self.registry, self.workspace, messages, self.tail)
+        prompt = Prompt(chat, self.registry.names, tokens, tags, names)
         async with aclosing(self.engine.generate(prompt, max_tokens=self.max_tokens)) as events:
             async for event in events:
                 yield event

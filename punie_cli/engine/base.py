@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from punie_cli.engine.names import Names
+
 Finish = Literal["stop", "length", "cancelled"]
 
 
@@ -18,13 +20,15 @@ class Prompt:
 
     `messages` is OpenAI style; `builtins` names what a program may call; `tokens` is the whole rendered
     prompt. `tags` open and close a program, each alone on its line: an engine may then look at its lines as they
-    are written (lines.py); None where they cannot be read from the text.
+    are written (lines.py); None where they cannot be read from the text. `names` are the paths that a program may
+    name; None for any.
     """
 
     messages: list[dict[str, Any]]
     builtins: tuple[str, ...]
     tokens: list[int]
     tags: tuple[str, str] | None = None
+    names: Names | None = None
 
 
 @dataclass(frozen=True)

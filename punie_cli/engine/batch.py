@@ -85,7 +85,8 @@ class BatchEngine(MLXEngine):
 
         With a `seed` of its own the same prompt is answered in the same way each time.
         """
-        work = _Draw(tuple(prompt.tokens), max_tokens, tags=prompt.tags, temperature=temperature, seed=seed)
+        tokens = tuple(prompt.tokens)
+        work = _Draw(tokens, max_tokens, tags=prompt.tags, names=prompt.names, temperature=temperature, seed=seed)
         mailbox = self._submit(work)
         try:
             while (event := await mailbox.get()) is not _DONE:
@@ -135,6 +136,7 @@ class BatchEngine(MLXEngine):
                     work.max_tokens,
                     stopped,
                     tags=work.tags,
+                    names=work.names,
                     temperature=work.temperature,
                     seed=work.seed,
                 )

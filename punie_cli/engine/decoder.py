@@ -19,6 +19,7 @@ from mlx_lm.utils import maybe_set_recommended_wired_limit
 
 from punie_cli.engine.base import Finish, Reply, Text
 from punie_cli.engine.lines import Dead, LineCheck
+from punie_cli.engine.names import Names
 from punie_cli.engine.prefix import PrefixStore, common_prefix, fingerprint
 from punie_cli.engine.writing import Writing
 from punie_cli.errors import UsageError
@@ -106,16 +107,18 @@ class Decoder:
         max_tokens: int,
         stopped: Callable[[], bool],
         tags: tuple[str, str] | None = None,
+        names: Names | None = None,
     ) -> Generator[Text | Reply]:
         """Read what is new in `tokens`, then decode; `stopped` is asked after each chunk and each token.
 
-        Between `tags` a line that no program can come of is taken back, where the cache can be. Raises UsageError
+        Between `tags` what no program can come of is taken back, and with `names` a path that is none, where the cache
+        can be. Raises UsageError
         for a prompt that does not fit; after any other exception the cache is empty.
         """
         tokens = list(tokens)
         check_fits(tokens, self.context)
         limit = max_tokens if self.context is None else min(max_tokens, self.context - len(tokens))
-        lines = LineCheck(tags if self._can_take_back() else None)
+        lines = LineCheck(tags if self._can_take_back() else None, names)
         reply = Writing(tokens=tokens, limit=limit, tokenizer=self.tokenizer, lines=lines)
         reply.cached = self._reuse(tokens)
         while True:

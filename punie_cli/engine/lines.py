@@ -1,4 +1,4 @@
-"""Looks at a program line by line while a model writes it: can the text so far still become Python?
+"""Looks at a program while a model writes it: can the text so far still become Python, and its paths real ones?
 
     check = LineCheck(("<code>", "</code>"))
     match check.add(token, piece):              # once for each token, with the text that it completes
@@ -8,14 +8,18 @@
     check.rest()                                # what is held back, where a reply is cut
 
 Pure: it knows no model and no cache, so one decoder and a batch of them use it alike. After Dead it has taken the
-tokens back itself, and goes on with what is written in their place. Only syntax is dead: what the sandbox refuses
-comes back as a program's output, from which the model may learn.
+tokens back itself, and goes on with what is written in their place. Lines are judged at their end, paths (names.py)
+after each token. Only syntax and paths are dead: what the sandbox refuses comes back as a program's output, from which
+the model may learn.
 """
 
 import ast
 import codeop
+from bisect import bisect_right
 from dataclasses import dataclass
 
+from punie_cli.engine.calls import Calls, Found
+from punie_cli.engine.names import Known, Names
 from punie_cli.quiet import quiet
 
 # An error at the end of the text is "incomplete input" under this flag of CPython; its stubs leave it out.
@@ -23,6 +27,9 @@ _INCOMPLETE: int = vars(codeop)["PyCF_ALLOW_INCOMPLETE_INPUT"]
 # Of one line, and of one reply.
 TRIES = 3
 REPLY_TRIES = 6
+# The same for paths: other tokens at one place, and in one reply.
+PATH_TRIES = 8
+REPLY_PATH_TRIES = 24
 # Each line parses the whole program: a very long one is let go.
 _MAX_CHARS = 50_000
 
@@ -36,7 +43,7 @@ _OPEN = ("incomplete input", "unterminated triple-quoted")
 
 @dataclass(frozen=True)
 class Dead:
-    """No further line can make this Python. `drop`: how many of the last tokens to take back, this one included.
+    """No further text can make this a program. `drop`: how many of the last tokens to take back, this one included.
 
     `banned` are the tokens that led astray from where the text then ends.
     """
@@ -46,15 +53,25 @@ class Dead:
 
 
 class LineCheck:
-    """One reply. `tags` open and close a program, each alone on its line; None for no check.
+    """One reply. `tags` open and close a program, each alone on its line; None for no check. `names`: for its paths.
 
     Inside a program text comes out in whole lines, and never a line that is taken back later. A line is tried
     anew at most 3 times: twice from the token that spoilt it, then from its beginning; earlier from there where
     the token is the line end, or the whole line is wrong in its place (`return` outside of a function).
+
+    After a token from which no known path can come only that one is tried anew, with at most 8 others; if none of
+    them will do either, the first one stands.
     """
 
-    def __init__(self, tags: tuple[str, str] | None) -> None:
+    def __init__(self, tags: tuple[str, str] | None, names: Names | None = None) -> None:
         self._tags = tags
+        self._names = names
+        self._known: Known | None = None
+        # Where the program stands after each token; None where it does not stand in a program.
+        self._calls: list[Calls | None] = []
+        self._path_banned: dict[int, set[int]] = {}
+        self._path_tries = 0
+        self._let_go: set[int] = set()
         self._text = ""
         self._tokens: list[int] = []
         # Characters of the text up to and with each token.
@@ -73,6 +90,8 @@ class LineCheck:
         if not self._watching:
             return piece
         self._take(token, piece)
+        if (verdict := self._look()) is not None:
+            return verdict
         while (newline := self._text.find("\n", self._line)) >= 0:
             if self._program is not None:
                 verdict = self._judge(self._text[self._line : newline])
@@ -83,7 +102,7 @@ class LineCheck:
             elif self._text[self._line : newline].strip() == self._tags_of(0):
                 self._program = newline + 1
             self._line = newline + 1
-        return self._emit()
+        return self._look() or self._emit()
 
     def end(self, token: int, piece: str) -> str | Dead:
         """The token that ends the reply, with the last text: a program that ends here must be whole."""
@@ -106,6 +125,50 @@ class LineCheck:
         self._text += piece
         self._tokens.append(token)
         self._ends.append(len(self._text))
+        self._calls.append(self._calls[-1] if self._calls else None)
+
+    def _look(self) -> Dead | None:
+        """Judge the paths that the last token goes on with or closes."""
+        if self._names is None or self._program is None or not self._watching:
+            return None
+        before = self._calls[-1]
+        if before is not None and before.at == len(self._text):
+            return None
+        if self._known is None:
+            self._known = Known(self._names)
+        calls = Calls(self._known.arguments, self._names.readers, self._program) if before is None else before.copy()
+        self._calls[-1] = calls
+        for found in calls.read(self._text[calls.at :]):
+            if self._is_known(found):
+                continue
+            if (dead := self._drop_path(found)) is not None:
+                return dead
+            if found.end is None:
+                calls.let_go()
+        return None
+
+    def _is_known(self, found: Found) -> bool:
+        assert self._known is not None
+        judge = self._known.can_become if found.end is None else self._known.fits
+        return judge(found.argument, found.text, found.seen)
+
+    def _drop_path(self, found: Found) -> Dead | None:
+        """Take the token back that led astray; None where enough others were tried, or it was shown."""
+        end = len(self._text) - 1 if found.end is None else found.end
+        cut = self._token_at(end)
+        banned = self._path_banned.setdefault(cut, set())
+        if cut in self._let_go or self._start(cut) < self._out:
+            return None
+        if len(banned) < PATH_TRIES and self._path_tries < REPLY_PATH_TRIES:
+            banned.add(self._tokens[cut])
+            self._path_tries += 1
+        elif banned:
+            # None was better: the first choice comes again, and stays.
+            banned.clear()
+            self._let_go.add(cut)
+        else:
+            return None
+        return self._take_back(cut)
 
     def _tags_of(self, side: int) -> str:
         return self._tags[side] if self._tags else ""
@@ -150,12 +213,17 @@ class LineCheck:
         if cut is None or tries > TRIES or sum(self._tries.values()) > REPLY_TRIES:
             self._watching = False
             return None
-        banned = self._banned.setdefault(cut, set())
-        banned.add(self._tokens[cut])
-        for place in [place for place in self._banned if place > cut]:
-            del self._banned[place]
+        self._banned.setdefault(cut, set()).add(self._tokens[cut])
+        return self._take_back(cut)
+
+    def _take_back(self, cut: int) -> Dead:
+        """Take the tokens from `cut` on back."""
+        for banned in (self._banned, self._path_banned):
+            for place in [place for place in banned if place > cut]:
+                del banned[place]
+        self._let_go = {place for place in self._let_go if place <= cut}
         drop = len(self._tokens) - cut
-        del self._tokens[cut:], self._ends[cut:]
+        del self._tokens[cut:], self._ends[cut:], self._calls[cut:]
         self._text = self._text[: self._ends[-1] if self._ends else 0]
         self._line = self._text.rfind("\n") + 1
         if self._program is not None and len(self._text) < self._program:
@@ -163,19 +231,24 @@ class LineCheck:
             self._program = None
         self.dropped += drop
         self._watching = True
-        return Dead(drop, frozenset(banned))
+        return Dead(drop, frozenset(self._banned.get(cut, set()) | self._path_banned.get(cut, set())))
 
     def _first_token(self) -> int | None:
         """The first token of the last line, with those that hold a part of its first character.
 
         A token that holds the line end before it belongs to the line, too, unless a part of it was shown.
         """
-        first = next((i for i, end in enumerate(self._ends) if end > self._line), len(self._ends) - 1)
-        while first and self._start(first) == self._start(first - 1):
-            first -= 1
+        first = self._token_at(self._line)
         if self._start(first) < self._out:
             first += 1
         return first if first < len(self._tokens) else None
+
+    def _token_at(self, offset: int) -> int:
+        """The token with the character at `offset`, or the first of those that share it; the last one behind all."""
+        token = bisect_right(self._ends, offset, hi=len(self._ends) - 1)
+        while token and self._start(token) == self._start(token - 1):
+            token -= 1
+        return token
 
     def _start(self, token: int) -> int:
         return self._ends[token - 1] if token else 0

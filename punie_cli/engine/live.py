@@ -40,7 +40,8 @@ class LiveEngine:
         training = self._model.training
         self._model.eval()
         try:
-            with closing(self._decoder.generate(prompt.tokens, max_tokens, self._ended, prompt.tags)) as events:
+            told = (prompt.tags, prompt.names)
+            with closing(self._decoder.generate(prompt.tokens, max_tokens, self._ended, *told)) as events:
                 for event in events:
                     yield event
         finally:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from punie_cli import paths
 from punie_cli.engine.base import Prompt, Reply, Text
 from punie_cli.engine.mailbox import Mailbox
+from punie_cli.engine.names import Names
 from punie_cli.errors import BusyError, PunieError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class _Generate:
     tokens: tuple[int, ...]
     max_tokens: int
     tags: tuple[str, str] | None = field(default=None, kw_only=True)
+    names: Names | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,7 @@ class MLXEngine:
         Prompts of several tasks are answered one after the other. Closing the iterator, or cancelling the
         task that reads it, ends the work within a token or a chunk.
         """
-        mailbox = self._submit(_Generate(tuple(prompt.tokens), max_tokens, tags=prompt.tags))
+        mailbox = self._submit(_Generate(tuple(prompt.tokens), max_tokens, tags=prompt.tags, names=prompt.names))
         try:
             while (event := await mailbox.get()) is not _DONE:
                 if isinstance(event, PunieError):
@@ -237,8 +239,8 @@ class MLXEngine:
             case _Warm():
                 decoder.warm(stopped)
             case _Generate(tokens, max_tokens):
-                tags = request.work.tags
-                with contextlib.closing(decoder.generate(tokens, max_tokens, stopped, tags)) as events:
+                tags, names = request.work.tags, request.work.names
+                with contextlib.closing(decoder.generate(tokens, max_tokens, stopped, tags, names)) as events:
                     for event in events:
                         mailbox.put(event)
 

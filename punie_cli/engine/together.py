@@ -26,6 +26,7 @@ from mlx_lm.models.cache import (
 from punie_cli.engine.base import Finish, Reply, Text
 from punie_cli.engine.decoder import Decoder, check_fits
 from punie_cli.engine.lines import Dead, LineCheck
+from punie_cli.engine.names import Names
 from punie_cli.engine.prefix import common_prefix
 from punie_cli.engine.writing import Place
 from punie_cli.errors import UsageError
@@ -72,12 +73,13 @@ class Together:
         stopped: Callable[[], bool],
         *,
         tags: tuple[str, str] | None = None,
+        names: Names | None = None,
         temperature: float | None = None,
         seed: int | None = None,
     ) -> Place:
         """Let a prompt in. Reads the core if nothing holds it yet. Raises UsageError for a prompt that does not fit.
 
-        Between `tags` a line that no program can come of is taken back, as Decoder does it.
+        Between `tags` lines and paths that no program can come of are taken back, as Decoder does it.
         """
         tokens, context = list(tokens), self._decoder.context
         check_fits(tokens, context)
@@ -90,7 +92,7 @@ class Together:
             tokens=tokens,
             limit=max_tokens if context is None else min(max_tokens, context - len(tokens)),
             tokenizer=self._decoder.tokenizer,
-            lines=LineCheck(tags if self._can_take_back else None),
+            lines=LineCheck(tags if self._can_take_back else None, names),
             cached=held,
             temperature=self._temperature if temperature is None else temperature,
             seed=self._seed_of(tokens, seed),

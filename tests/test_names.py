@@ -1,0 +1,421 @@
+"""Paths in programs while they are written: real ones are never taken back, others at once."""
+
+import ast
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punie_cli.agent.names import names_for, path_arguments
+from punie_cli.builtins.registry import Registry
+from punie_cli.engine.calls import Calls
+from punie_cli.engine.lines import PATH_TRIES, REPLY_PATH_TRIES, Dead, LineCheck
+from punie_cli.engine.names import Argument, Known, Names, words_of
+from punie_cli.listing import listing
+from punie_cli.paths import shipped
+from punie_cli.workspace import Workspace
+
+TAGS = ("<code>", "</code>")
+READERS = frozenset({"ls", "cat"})
+ARGUMENTS = path_arguments(Registry())
+KINDS = {argument.builtin: argument for argument in ARGUMENTS}
+PATH, TEST, NEW, COMMAND = (KINDS[name] for name in ("typecheck", "test", "write_file", "run_command"))
+BY_PLACE = {(a.builtin, key): a for a in ARGUMENTS for key in (a.index, a.parameter)}
+NAMES = Names(
+    frozenset({"README.md", "examples/shop/cart.py", "tests/test_tally.py", "pegs/tally.py", ".github/ci.yml"}),
+    frozenset({"examples", "examples/shop", "tests", "pegs", ".github"}),
+    frozenset({".venv", "pegs/__pycache__"}),
+    words_of(["please check `lib/new.py`, and the LICENSE (see notes/):", "app/a.py:12: error in tests/x.py::test_a."]),
+    ARGUMENTS,
+    READERS,
+)
+KNOWN = Known(NAMES)
+
+
+def test_the_arguments_come_from_the_declarations():
+    assert (
+        Argument("typecheck", "path", 0),
+        Argument("lint", "path", 0),
+        Argument("test", "path", 0, "test"),
+        Argument("read_file", "path", 0),
+        Argument("write_file", "path", 0, "new"),
+        Argument("run_command", "command", 0, "command"),
+    ) == ARGUMENTS
+
+
+def test_words():
+    text = (
+        """Is `src/a.py` right? (see "docs/b.md", 'c d') x.y:12:4: bad; typecheck("lib/") path=e.py Ann's don't ./f"""
+    )
+    assert words_of([text]) >= {
+        "Is", "src/a.py", "right", "docs/b.md", "c", "d", "x.y", "lib/", "lib", "e.py", "Ann", "don't", "./f", "f"
+    }  # fmt: skip
+    assert not words_of([text]) & {"src", "a.py", "docs", "b.md", "a", "py", ""}
+    assert words_of(["", " \n"]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("argument", "path"),
+    [
+        *((PATH, path) for path in sorted(NAMES.files | NAMES.folders | NAMES.unlisted)),
+        (PATH, "."),
+        (PATH, "./"),
+        (PATH, "./pegs/"),
+        (PATH, "examples/shop/"),
+        (PATH, "lib/new.py"),
+        (PATH, "app/a.py"),
+        (PATH, "notes"),
+        (PATH, "notes/"),
+        (PATH, "LICENSE"),
+        (PATH, "LICENSE.txt"),
+        (PATH, "tests/LICENSE.txt"),
+        (PATH, "../other"),
+        (PATH, "~/x"),
+        (PATH, "/etc/passwd"),
+        (PATH, ".venv/lib/x.py"),
+        (PATH, "pegs/__pycache__/a.pyc"),
+        (PATH, "pegs/*.py"),
+        (TEST, "tests/test_tally.py::test_one[a b]"),
+        (TEST, "tests/x.py::test_a"),
+        (NEW, "any/thing new.py"),
+        (COMMAND, "-la"),
+        (COMMAND, "20"),
+        (COMMAND, "+3"),
+        (COMMAND, "pegs"),
+    ],
+)
+def test_what_fits_and_all_its_beginnings(argument, path):
+    assert KNOWN.fits(argument, path)
+    assert all(KNOWN.can_become(argument, path[:count]) for count in range(len(path) + 1))
+
+
+@pytest.mark.parametrize(
+    ("argument", "path", "alive"),
+    [
+        (PATH, "shop", 0),
+        (PATH, "shop/cart.py", 0),
+        (PATH, " pegs", 0),
+        (PATH, "pegs ", 4),
+        (PATH, "PEGS", 1),
+        (PATH, "pegs/test_tally.py", 6),
+        (PATH, "examples/sh", 11),
+        (PATH, "examples/shop/cart.p", 20),
+        (PATH, "examples/shop/carts.py", 18),
+        (PATH, "tests/test_tally.py::test_one", 19),
+        (PATH, "", 0),
+        (TEST, "tests/test_tally.py:x", 20),
+        (TEST, "tests/test.py::test_x", 10),
+        (PATH, "README.txt", 7),
+        (COMMAND, "throwaway", 2),
+        (NEW, " pegs/a.py", 0),
+        (NEW, "pegs/a.py ", 10),
+    ],
+)
+def test_what_does_not_fit(argument, path, alive):
+    """`alive`: after so many characters it could still become something."""
+    names = Names(NAMES.files, NAMES.folders, NAMES.unlisted, frozenset({"the", "Post", "tally"}), ARGUMENTS, READERS)
+    known = Known(names)
+    assert not known.fits(argument, path)
+    counts = range(len(path) + 1)
+    assert [known.can_become(argument, path[:count]) for count in counts] == [count <= alive for count in counts]
+
+
+def test_what_the_program_has_already_is_a_name():
+    seen = frozenset({"out/new.py"})
+    for path in ("out/new.py", "out", "out/"):
+        assert KNOWN.fits(PATH, path, seen)
+        assert not KNOWN.fits(PATH, path)
+    assert KNOWN.can_become(PATH, "out/n", seen)
+
+
+parts = st.text("ab._", min_size=1, max_size=3).filter(lambda part: part.strip("."))
+paths = st.lists(parts, min_size=1, max_size=3).map("/".join)
+PIECES = ["a", "b", "c", '"', "lint(", ")", "\n", "/"]
+
+
+@given(st.sets(paths, max_size=5), st.sets(st.text("ab._/", max_size=4), max_size=3), st.text("ab._/ ", max_size=8))
+def test_a_beginning_can_become_exactly_what_begins_with_it(files, words, text):
+    """Against every path that there is, but for what is let be."""
+    folders = {file[:at] for file in files for at, c in enumerate(file) if c == "/"}
+    known = Known(Names(frozenset(files), frozenset(folders), frozenset(), words_of(words)))
+    for path in (*files, *folders, *(f"{folder}/" for folder in folders), *(f"./{file}" for file in files)):
+        assert known.fits(PATH, path)
+    if known.fits(PATH, text):
+        assert known.can_become(PATH, text)
+    if not text.startswith(("..", "~", "/", "./")) and "/../" not in text and text and "." not in text:
+        heard = words_of(words)
+        whole = {*files, *folders, *(f"{folder}/" for folder in folders), *heard, *(f"{word}/" for word in heard)}
+        assert known.fits(PATH, text) == (text in whole or text.rstrip("/") in heard)
+        stems = any(word.startswith(text.rpartition("/")[2]) for word in heard)
+        folder = text.rpartition("/")[0]
+        starts = any(name.startswith(text) for name in whole)
+        assert known.can_become(PATH, text) == (starts or (stems and (not folder or folder in folders)))
+
+
+# The reader of programs
+
+
+def corpus() -> list[str]:
+    found = {}
+    for path in sorted((shipped("rows") / "phase-24").glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            for message in json.loads(line)["messages"]:
+                if message["role"] == "program":
+                    found[message["text"]] = None
+    return list(found)
+
+
+PROGRAMS = corpus()
+
+
+def read(source: str, sizes: Iterator[int] | None = None) -> list[tuple[str, str]]:
+    """The closed paths that the reader finds, by builtin."""
+    calls, found = Calls(BY_PLACE, READERS), []
+    while source:
+        size = next(sizes) if sizes else len(source)
+        calls = calls.copy()
+        found += [(f.argument.builtin, f.text) for f in calls.read(source[:size]) if f.end is not None]
+        source = source[size:]
+    return found
+
+
+def parsed(source: str) -> list[tuple[str, str]]:
+    """The same from Python's own parser."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS):
+            continue
+        argument = KINDS[node.func.id]
+        values = [*node.args[:1], *(k.value for k in node.keywords if k.arg == argument.parameter)]
+        for value in values:
+            items = [value]
+            if argument.kind == "command":
+                items = value.elts if isinstance(value, ast.List) else []
+                first = items[0].value if items and isinstance(items[0], ast.Constant) else None
+                items = items[1:] if first in READERS else []
+            for item in items:
+                segment = ast.get_source_segment(source, item) or ""
+                if isinstance(item, ast.Constant) and isinstance(item.value, str) and segment[1:-1] == item.value:
+                    found.append((argument.builtin, item.value))
+    return sorted(found)
+
+
+def test_the_paths_of_all_programs_of_the_rows_are_found():
+    outside_of_texts = [program for program in PROGRAMS if "{" not in program]
+    assert len(outside_of_texts) > 500
+    assert sum(len(read(program)) for program in outside_of_texts) > 500
+    for program in outside_of_texts:
+        assert sorted(read(f"{program}\n")) == parsed(program)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('print(typecheck("src").error_count)', [("typecheck", "src")]),
+        ("typecheck( path = 'src' )", [("typecheck", "src")]),
+        ('test("a.py", )', [("test", "a.py")]),
+        ('lint(\n    # "why"\n    "a.py"\n)', [("lint", "a.py")]),
+        ('run_command(["ls", "-l", "a", b, "c"])', [("run_command", x) for x in ("-l", "a", "c")]),
+        ('run_command(["grep", "x", "a"])', []),
+        ('run_command("ls a")', []),
+        ('lint(["ls", "a"])', []),
+        ('write_file("a", "b")', [("write_file", "a")]),
+        ('write_file(path="a", text="b")', [("write_file", "a")]),
+        ('write_file(text="b", path="a")', [("write_file", "a")]),
+        ('read_file("a" + b)', []),
+        ('read_file("a" "b")', []),
+        ('read_file("a".lower())', []),
+        ('read_file("a" if b else "c")', []),
+        ('read_file(f"a"), read_file(r"a"), read_file("a\\n")', []),
+        ('read_file("""a"""), read_file(("a"))', []),
+        ('read_file(x == "a"), read_file(x["a"]), read_file(path=="a")', []),
+        ('re.test("a"); def test("a"); other("a")', []),
+        ('x = "read_file(\'a\')" # read_file("a")', []),
+        ('text = """\nread_file("a")\n"""\nread_file("b")', [("read_file", "b")]),
+        ('x = "open\nread_file("b")', [("read_file", "b")]),
+        ('read_file("")', [("read_file", "")]),
+    ],
+)
+def test_paths_of_calls(source, found):
+    assert read(source) == found
+
+
+@given(st.sampled_from(PROGRAMS), st.lists(st.integers(1, 9), min_size=1))
+def test_pieces_make_no_difference(program, sizes):
+    def repeated() -> Iterator[int]:
+        while True:
+            yield from sizes
+
+    assert read(f"{program}\n", repeated()) == read(f"{program}\n")
+
+
+@given(st.text("a_ f(\"'[,)=.\\\n#]", max_size=60))
+def test_the_reader_takes_anything(text):
+    read(f"typecheck({text}")
+
+
+# With lines
+
+
+def feed(check: LineCheck, pieces: list[str]) -> list[str | Dead]:
+    return [check.add(token, piece) for token, piece in enumerate(pieces)]
+
+
+def begun(*pieces: str, names: Names | None = NAMES) -> LineCheck:
+    check = LineCheck(TAGS, names)
+    assert not any(isinstance(shown, Dead) for shown in feed(check, ["<code>\n", *pieces]))
+    return check
+
+
+@pytest.mark.parametrize(
+    ("before", "piece"),
+    [
+        (["print(typecheck", '("'], "shop"),
+        (["print(typecheck", '("'], "python"),
+        (["lint", '("ex'], "tra"),
+        (["print(typecheck"], '("shop'),
+        (["typecheck", "(", '"examples', "/sh"], '")\n'),
+        (["typecheck", "(", '"examples', "/sh"], '").error_count'),
+        (["write_file", '("'], " pottery"),
+        (["read_file", '("pegs', "/test"], "_tally.py"),
+        (['run_command(["ls", "'], "throwaway"),
+        (["x = 1\n", "lint(path=", '"'], "nothing"),
+        (["run_command(\n    [", '"cat",\n', '"README', ".md", '", "'], "x"),
+    ],
+)
+def test_a_token_from_which_no_path_can_come_is_taken_back(before, piece):
+    check = begun(*before)
+    assert check.add(99, piece) == Dead(1, frozenset({99}))
+    assert check.dropped == 1
+    # Without names nothing happens.
+    assert not isinstance(begun(*before, names=None).add(99, piece), Dead)
+
+
+def test_a_quote_that_comes_too_early_is_taken_back_when_it_is_known():
+    check = begun("typecheck(", '"examples/sh')
+    assert check.add(7, '"') == ""
+    assert check.add(8, ")") == Dead(2, frozenset({7}))
+    assert [check.add(9, 'op"'), check.add(8, ")"), check.add(10, "\n")] == [
+        "",
+        "",
+        "\n" + 'typecheck("examples/shop")',
+    ]
+
+
+def test_a_path_that_is_put_together_is_let_be():
+    check = begun("read_file(", '"examples/sh')
+    assert [check.add(7, '"'), check.add(8, " +"), check.add(9, " x)")] == ["", "", ""]
+
+
+def test_what_was_written_in_the_same_program_is_a_name():
+    assert isinstance(begun("typecheck(").add(9, '"out/a.py")'), Dead)
+    check = begun('write_file("out/a.py", "")\n', "typecheck(")
+    assert not isinstance(check.add(9, '"out/a.py")'), Dead)
+
+
+def test_after_eight_others_the_first_choice_stands():
+    check = begun("print(typecheck", '("')
+    seen = [check.add(token, f"zz{token}") for token in range(10, 11 + PATH_TRIES)]
+    assert seen == [*(Dead(1, frozenset(range(10, 11 + n))) for n in range(PATH_TRIES)), Dead(1, frozenset())]
+    # And so does the rest of it.
+    assert [check.add(10, "zz10"), check.add(11, "yy"), check.add(12, '"))'), check.add(13, "\n")] == [
+        "", "", "", '\nprint(typecheck("zz10yy"))'
+    ]  # fmt: skip
+    assert check.dropped == PATH_TRIES + 1
+    assert isinstance(check.add(14, 'lint("zz'), Dead)
+
+
+def test_a_reply_is_tried_24_times():
+    check = begun()
+    dropped = 0
+    for line in range(40):
+        check.add(1, "lint(")
+        while isinstance(check.add(2 + dropped, '"zz'), Dead):
+            dropped += 1
+        check.add(1, f'")  # {line}\n')
+    assert (dropped, check.dropped) == (REPLY_PATH_TRIES + REPLY_PATH_TRIES // PATH_TRIES, dropped)
+
+
+def test_bans_of_lines_and_paths_add_up():
+    check = begun()
+    assert check.add(1, "x))\n") == Dead(1, frozenset({1}))
+    assert check.add(2, 'lint("zz') == Dead(1, frozenset({1, 2}))
+    assert check.add(3, "y))\n") == Dead(1, frozenset({1, 2, 3}))
+
+
+def test_outside_of_programs_nothing_is_judged():
+    check = LineCheck(TAGS, NAMES)
+    assert feed(check, ['typecheck("zz")\n', "<code>\n", "x\n</code>\n", 'lint("zz")']) == [
+        'typecheck("zz")\n', "<code>", "\nx\n</code>\n", 'lint("zz")'
+    ]  # fmt: skip
+
+
+@given(st.data())
+def test_a_program_with_known_paths_is_never_taken_back(data):
+    known = sorted(NAMES.files | NAMES.folders | {"lib/new.py", ".", "app/a.py"})
+    lines = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        path = data.draw(st.sampled_from(["", "./"])) + data.draw(st.sampled_from(known))
+        form = data.draw(
+            st.sampled_from(['print(typecheck("{}"))', "x = test(path='{}')", 'run_command(["ls", "{}"])'])
+        )
+        lines.append(form.format(path))
+    text = "<code>\n" + "\n".join(lines) + "\n</code>"
+    check, shown = LineCheck(TAGS, NAMES), []
+    while text:
+        size = data.draw(st.integers(1, 7))
+        shown.append(check.add(len(shown), text[:size]))
+        text = text[size:]
+    shown.append(check.end(999, ""))
+    assert check.dropped == 0
+    assert "".join(map(str, shown)) == "<code>\n" + "\n".join(lines) + "\n</code>"
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(PIECES)), max_size=80))
+def test_states_go_back_with_the_tokens(tokens):
+    """After any number of drops the reader stands where one stands that has read what is left."""
+    check = begun()
+    for token, piece in tokens:
+        check.add(token, piece)
+        if not check._watching:
+            return
+        last = check._calls[-1]
+        if last is not None and check._path_tries == 0:
+            fresh = Calls(BY_PLACE, READERS, check._program or 0)
+            fresh.read(check._text[fresh.at :])
+            assert fresh.__dict__ | {"_arguments": 0} == last.__dict__ | {"_arguments": 0}
+
+
+# The project
+
+
+def test_a_listing(tmp_path):
+    for name in ("a.py", "src/b.py", "src/__pycache__/b.pyc", ".git/config", "env/pyvenv.cfg", "env/lib/x.py", "e/f/g"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "src")
+    (tmp_path / "link.py").symlink_to(tmp_path / "a.py")
+    found = listing(tmp_path)
+    assert found is not None
+    assert found.files == {"a.py", "src/b.py", "e/f/g", "link.py"}
+    assert found.folders == {"src", "e", "e/f", "empty"}
+    assert found.unlisted == {"src/__pycache__", ".git", "env", "link"}
+    assert listing(tmp_path, 5) is None
+
+
+def test_the_names_for_a_reply(tmp_path, monkeypatch):
+    from punie_cli.agent.messages import answer, output, program, user
+
+    (tmp_path / "a.py").touch()
+    said = [user("check a.py"), program("zz()"), output("out.txt", "KeyError: why"), answer("answered")]
+    names = names_for(Registry(), Workspace(tmp_path), said, "tail.md")
+    assert names is not None
+    assert names.files == {"a.py"}
+    assert names.words >= {"check", "a.py", "out.txt", "KeyError", "why", "tail.md"}
+    assert not names.words & {"zz", "answered"}
+    assert names.arguments == ARGUMENTS
+    monkeypatch.setattr(Workspace, "listing", lambda self: None)
+    assert names_for(Registry(), Workspace(tmp_path), said) is None
