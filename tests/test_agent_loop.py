@@ -211,6 +211,28 @@ async def test_the_second_prompt_begins_with_the_first(root: Path, sandbox: Sand
     assert agent.engine.prompts[0].builtins == Registry().names
 
 
+async def test_the_engine_is_told_the_names_as_they_are_at_each_reply(
+    root: Path, sandbox: Sandbox, tokenizer: Any
+) -> None:
+    approver = no_terminal(frozenset({"write"}))
+    replies = [code('write_file("app/b.py", "")\nprint("seen.txt")'), "Done."]
+    agent = make_agent(replies, root, sandbox, tokenizer, approver=approver, tail="AGENTS.md")
+    await play(agent, "write app/b.py")
+    assert isinstance(agent.engine, QueueEngine)
+    first, second = (prompt.names for prompt in agent.engine.prompts)
+    assert first is not None and second is not None
+    assert (first.files, second.files) == ({"app/a.py"}, {"app/a.py", "app/b.py"})
+    assert first.words == {"write", "app/b.py", "AGENTS.md"}
+    assert second.words == {*first.words, "seen.txt"}
+
+
+async def test_without_program_checks_there_are_no_names(root: Path, sandbox: Sandbox, tokenizer: Any) -> None:
+    agent = make_agent(["One."], root, sandbox, tokenizer, check_programs=False)
+    await play(agent)
+    assert isinstance(agent.engine, QueueEngine)
+    assert [prompt.names for prompt in agent.engine.prompts] == [None]
+
+
 async def test_leaving_a_turn_stops_its_program(root: Path, sandbox: Sandbox, tokenizer: Any) -> None:
     agent = make_agent([code("while True:\n    pass"), "never"], root, sandbox, tokenizer)
     before = _workers()

@@ -2,20 +2,32 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from punie_cli.agent.messages import answer, output, program, user
 from punie_cli.agent.names import names_for, path_arguments
 from punie_cli.builtins.registry import Registry
+from punie_cli.engine.base import Reply, Text
 from punie_cli.engine.calls import Calls
+from punie_cli.engine.decoder import Decoder
 from punie_cli.engine.lines import PATH_TRIES, REPLY_PATH_TRIES, Dead, LineCheck
 from punie_cli.engine.names import Argument, Known, Names, words_of
+from punie_cli.engine.together import Together
+from punie_cli.evaluation.suites import load as load_suite
 from punie_cli.listing import listing
+from punie_cli.models.load import load
 from punie_cli.paths import shipped
 from punie_cli.workspace import Workspace
+from tests.replies import begin, words, write
+from tests.solved import solutions
+from tests.test_together import Scripted
+from tests.tiny import make_tiny_model
 
 TAGS = ("<code>", "</code>")
 READERS = frozenset({"ls", "cat"})
@@ -203,11 +215,11 @@ def parsed(source: str) -> list[tuple[str, str]]:
 
 
 def test_the_paths_of_all_programs_of_the_rows_are_found():
-    outside_of_texts = [program for program in PROGRAMS if "{" not in program]
+    outside_of_texts = [source for source in PROGRAMS if "{" not in source]
     assert len(outside_of_texts) > 500
-    assert sum(len(read(program)) for program in outside_of_texts) > 500
-    for program in outside_of_texts:
-        assert sorted(read(f"{program}\n")) == parsed(program)
+    assert sum(len(read(source)) for source in outside_of_texts) > 500
+    for source in outside_of_texts:
+        assert sorted(read(f"{source}\n")) == parsed(source)
 
 
 @pytest.mark.parametrize(
@@ -388,7 +400,72 @@ def test_states_go_back_with_the_tokens(tokens):
             assert fresh.__dict__ | {"_arguments": 0} == last.__dict__ | {"_arguments": 0}
 
 
+# With models
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.mark.parametrize(
+    ("liked", "text", "dropped"),
+    [
+        ("a", 'lint("a.py")', 0),
+        ("za", 'lint("a.py")', 1),
+        ("zyxwvutsa", 'lint("a.py")', 8),
+        ("zyxwvutsra", 'lint("z.py")', 9),
+    ],
+)
+def test_a_path_is_mended_in_one_reply_and_in_several_alike(tiny, liked, text, dropped):
+    """`liked`: the letters that the model would write in the place of the path's first one, best first."""
+    script = '<code>\nprint(lint("a.py"))\n</code>'
+    model, tokenizer, _ = load(tiny)
+    one = {c: tokenizer.encode(c, add_special_tokens=False)[0] for c in {*script, *liked}}
+    wishes = [[one[c]] for c in script] + [[tokenizer.eos_token_id]]
+    wishes[script.index('"') + 1] = [one[c] for c in liked]
+    names = Names(files=frozenset({"a.py"}), arguments=ARGUMENTS)
+    whole, first = f"<code>\nprint({text})\n</code>", script.replace("a.py", f"{liked[0]}.py")
+    tokens = words(tokenizer, 40)
+
+    scripted = Scripted(model, 20, wishes)
+    *pieces, reply = Decoder(scripted, tokenizer, chunk=16).generate(tokens[:20], 60, lambda: False, TAGS, names)
+    assert isinstance(reply, Reply)
+    assert "".join(piece.text for piece in pieces if isinstance(piece, Text)) == reply.text == whole
+    assert reply.tokens == [*(one[c] for c in whole), tokenizer.eos_token_id]
+    assert (reply.finish, reply.usage.dropped_tokens) == ("stop", dropped)
+
+    together = Together(Decoder(scripted, tokenizer, chunk=16), 3)
+    places = [begin(together, tokens[n : n + 20], 60, tags=TAGS, names=names if n else None) for n in range(3)]
+    ended = write(together)
+    replies = [other for place in places if isinstance(other := ended[id(place)], Reply)]
+    assert [reply.text for reply in replies] == [first, whole, whole]
+    assert [reply.usage.dropped_tokens for reply in replies] == [0, dropped, dropped]
+    assert replies[1].tokens == reply.tokens
+
+
 # The project
+
+
+def programs_of(suite: str) -> Iterator[tuple[Path, tuple[str, ...], str]]:
+    """Good programs for the cases: the project, the prompts, the program."""
+    replies = solutions(suite)
+    for case in load_suite(suite).case:
+        for reply in replies[case.name] if case.fixture else []:
+            if reply.startswith("<code>"):
+                yield case.fixture_folder, case.prompts, reply
+
+
+def test_good_programs_over_real_projects_are_never_taken_back():
+    """Nearly: in what comes after an output only the words of the prompts are known here."""
+    count = 0
+    for folder, prompts, reply in programs_of("hard"):
+        names = names_for(Registry(), Workspace(folder), [user(prompt) for prompt in prompts])
+        check = LineCheck(TAGS, names)
+        feed(check, re.findall(r"\n| ?\w+| ?[^\w\s]|\s", reply))
+        assert check.dropped == 0, reply
+        count += 1
+    assert count > 20
 
 
 def test_a_listing(tmp_path):
@@ -407,8 +484,6 @@ def test_a_listing(tmp_path):
 
 
 def test_the_names_for_a_reply(tmp_path, monkeypatch):
-    from punie_cli.agent.messages import answer, output, program, user
-
     (tmp_path / "a.py").touch()
     said = [user("check a.py"), program("zz()"), output("out.txt", "KeyError: why"), answer("answered")]
     names = names_for(Registry(), Workspace(tmp_path), said, "tail.md")
