@@ -150,10 +150,56 @@ def require_regular(status: os.stat_result, relative: str) -> None:
         raise PermissionError(f"'{relative}' is not a regular file")
 
 
-def replace_bytes(root: Path, relative: str, data: bytes) -> None:
+def status(root: Path, relative: str) -> os.stat_result | None:
+    """What is at a place below `root`, a link not followed; None for nothing.
+
+    Raises NotADirectoryError where a folder on the way is a file or a link.
+    """
+    folder, _, name = relative.rpartition("/")
+    try:
+        parent = open_folder(root, folder)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.stat(name or ".", dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    finally:
+        os.close(parent)
+
+
+def remove(root: Path, relative: str) -> None:
+    """Remove a regular file below `root`."""
+    folder, _, name = relative.rpartition("/")
+    parent = open_folder(root, folder)
+    try:
+        require_regular(os.stat(name, dir_fd=parent, follow_symlinks=False), relative)
+        os.unlink(name, dir_fd=parent)
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
+def remove_folder(root: Path, relative: str) -> bool:
+    """Remove a folder below `root` if it is empty; whether it was."""
+    folder, _, name = relative.rpartition("/")
+    try:
+        parent = open_folder(root, folder)
+    except OSError:
+        return False
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except OSError:
+        return False
+    finally:
+        os.close(parent)
+    return True
+
+
+def replace_bytes(root: Path, relative: str, data: bytes, mode: int | None = None) -> None:
     """Write a whole file or nothing: a new file beside it, then a rename. Keeps the permission bits.
 
-    Folders that are missing are made. A hard link elsewhere keeps the old content.
+    Folders that are missing are made. A hard link elsewhere keeps the old content. `mode` is that of a new file.
     """
     folder, _, name = relative.rpartition("/")
     parent = open_folder(root, folder, make=True)
@@ -177,8 +223,9 @@ def replace_bytes(root: Path, relative: str, data: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
-                if before is not None:
-                    os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777)
+                bits = mode if before is None else stat.S_IMODE(before.st_mode)
+                if bits is not None:
+                    os.fchmod(descriptor, bits & 0o777)
                 os.fsync(descriptor)
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
         except BaseException:

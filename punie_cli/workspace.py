@@ -16,6 +16,7 @@ from punie_cli.approvals import (
     refusal,
     visible,
 )
+from punie_cli.journal import Journal
 from punie_cli.processes import Completed
 
 __all__ = [
@@ -39,7 +40,8 @@ class Workspace:
 
     `ty`, `ruff` and `python` are the user's settings: the tools to run and the environment that imports are
     resolved and tests run in. `missing` names tools (ty, ruff, pytest) that count as not installed: rows are made
-    and played under it.
+    and played under it. `journal` keeps what a file was before it is written, for `/undo`; projects that are thrown
+    away have none.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Workspace:
         ruff: Path | None = None,
         python: Path | None = None,
         missing: Iterable[str] = (),
+        journal: Journal | None = None,
     ) -> None:
         self.root = Path(os.path.realpath(root))
         if not self.root.is_dir():
@@ -59,6 +62,7 @@ class Workspace:
         self.tools = {"ty": ty, "ruff": ruff}
         self.python = python
         self.missing = frozenset(missing)
+        self.journal = journal
 
     def with_approver(self, approver: Approver) -> "Workspace":
         """The same workspace with someone else to ask."""
@@ -128,17 +132,22 @@ class Workspace:
             raise ValueError("the text has half of a surrogate pair and cannot be written as UTF-8") from None
         if len(data) > WRITE_LIMIT:
             raise ValueError(f"the text is larger than {WRITE_LIMIT // 1024} KiB, the most that can be written")
-        confine.replace_bytes(self.root, self.resolve_new(path), data)
+        relative = self.resolve_new(path)
+        if self.journal is not None:
+            self.journal.replace(relative, data)
+        else:
+            confine.replace_bytes(self.root, relative, data)
 
     async def ask(self, question: Question) -> Decision:
         """The approver's decision."""
         return await self.approver(question)
 
-    async def require(self, question: Question) -> None:
+    async def require(self, question: Question) -> Decision:
         """Ask, and raise PermissionError with the reason after a no."""
         decision = await self.ask(question)
         if not decision.allowed:
             raise refusal(question, decision)
+        return decision
 
     async def run(
         self,
