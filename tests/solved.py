@@ -101,8 +101,8 @@ def names_of(suite: Suite) -> set[str]:
 
 @functools.cache
 def known_words() -> frozenset[str]:
-    """Every word of the rows of phase 24."""
-    rows = (ROOT / "data" / "rows" / "phase-24").glob("*.jsonl")
+    """Every word of the rows of phases 24 and 26."""
+    rows = [path for number in (24, 26) for path in (ROOT / "data" / "rows" / f"phase-{number}").glob("*.jsonl")]
     # In JSON a line end would be the first letter of the word after it.
     texts = [path.read_text(encoding="utf-8").replace("\\n", " ") for path in rows]
     return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))

@@ -210,8 +210,8 @@ def test_names_that_mean_nothing(home: Path) -> None:
     for name, message in {
         "phase-32": "no phase, adapter or model 'phase-32'; did you mean phase-25 or phase-24 or phase-23?",
         "previuos": "no phase, adapter or model 'previuos'; did you mean previous?",
-        "zzz": "no phase, adapter or model 'zzz'; phases: 22, 23, 24, 25",
-        "42": "there is no phase 42; there are: 22, 23, 24, 25",
+        "zzz": "no phase, adapter or model 'zzz'; phases: 22, 23, 24, 25, 26",
+        "42": "there is no phase 42; there are: 22, 23, 24, 25, 26",
     }.items():
         with pytest.raises(MissingError) as caught:
             find(name)

@@ -70,6 +70,8 @@ class Train(_Strict):
     """What is trained, how long and in what batches. A step has `batch` × `accumulate` rows."""
 
     method: Literal["lora", "dora", "full"] = "lora"
+    start: str | None = None
+    """An adapter that the training begins with, by name or folder, in place of LoRA weights drawn at random."""
     epochs: float | None = Field(None, gt=0)
     """Without `steps` and `epochs`: one epoch."""
     steps: int | None = Field(None, ge=1)

@@ -27,6 +27,7 @@ from punie_cli.training.plan import Data, context_tokens, read_data, steps_of
 from punie_cli.training.recipe import changed, resolve
 from punie_cli.training.reports import Finished, Plan, Preflight, Report, Saved, Stopped, Warned
 from punie_cli.training.signals import stop_signals
+from punie_cli.training.start import begin_with, find_start
 from punie_cli.training.versions import git_state, versions
 from punie_cli.training.watched import begun, watched
 
@@ -144,6 +145,9 @@ def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
         "base_hash": base_hash,
         "numbers": numbers | blas.settings,
     }
+    # A run that goes on has its beginning behind it: the adapter need not be there any more.
+    start = None if run.then else find_start(phase, base_hash)
+    identity["start"] = run.then.get("start") if run.then else start and start.record
     if group:
         group.require_same({key: identity[key] for key in SAME})
 
@@ -158,6 +162,8 @@ def _train(run: _Run, report: Tell, stop: Callable[[], bool]) -> Finished:
     bits = (config.get("quantization") or config.get("quantization_config") or {}).get("bits")
     train = phase.train
     adapted = adapt(model, phase.lora, train.method, bits=bits)
+    if start:
+        begin_with(start, model)
     last = None
     metrics = Metrics(run.folder) if run.writes else None
 
