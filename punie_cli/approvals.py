@@ -33,11 +33,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer to a question; `reason` is told to the model."""
+    """The answer to a question; `reason` is told to the model.
+
+    `edited` is the text that the person wrote in place of the one to be written.
+    """
 
     allowed: bool
     by: Literal["rule", "person", "no-terminal"]
     reason: str = ""
+    edited: str | None = None
 
 
 Approver = Callable[[Question], Awaitable[Decision]]

@@ -45,12 +45,39 @@ _SETTINGS = """# Settings
 
 Made from the program by `python -m punie_cli.docs`; a test says when it is not current.
 
-`config.toml` lies in the user's configuration folder (`~/.config/punie` on Linux, `~/Library/Application Support/punie`
-on macOS, `$PUNIE_HOME/config` where that is set; `punie doctor` names it). Variables of the environment are stronger,
-flags are the strongest. An unknown key is an error. Nothing is read from the folder that punie works in.
+Settings come from five places; each is stronger than the ones before it:
 
-A model or an adapter that begins with `./`, `../`, `/` or `~` is a folder. A relative path in `config.toml` counts from
-the folder of that file.
+1. `config.toml` in the user's configuration folder: `~/.config/punie` on Linux, `~/Library/Application Support/punie`
+   on macOS, `$PUNIE_HOME/config` where that is set. `punie config path` names it.
+2. `pyproject.toml` of the folder that is worked in, the table `[tool.punie]`.
+3. `.punie/config.toml` of that folder.
+4. Variables of the environment.
+5. Flags.
+
+`punie config show --origin` has every value with its place; `set`, `unset` and `edit` change a file and keep its
+comments, `--project` means the one of the folder. An unknown key or a wrong value is an error that names its file.
+
+A model or an adapter that begins with `./`, `../`, `/` or `~` is a folder. A relative path in the user's `config.toml`
+counts from that file's folder, one in a project's file from the project's.
+
+## Trust
+
+Who clones a repository has not read its settings. So the files of a folder may at first only tighten: a stricter
+`mode`, fewer `max_steps` and `max_tokens`, fewer words in `allow`, `check_programs = true`, `agents_md = false`. What
+else they set is left out, and a note says so.
+
+`punie config trust [--root DIR]` trusts a folder, `punie config untrust` ends it; `punie chat` asks once at a
+terminal. The trust is kept in punie's data, by the real path of the folder and the hash of what its two files say to
+punie: when that changes, it is asked again. A change of anything else in `pyproject.toml` does not matter.
+
+Some things a project never sets, trusted or not: more in `allow`, and `ty`, `ruff`, `python`, `blas` or a command of
+`notify` that lies in the project itself. The project's own `.venv` is used for imports and tests without any setting.
+Stored rules (["always"](permissions.md)) are never read from a project.
+
+A `pyproject.toml` that cannot be read is left out with a note, as punie may be what is to mend it; a
+`.punie/config.toml` that cannot be is an error.
+
+## All settings
 
 | key | variable | default | meaning |
 |---|---|---|---|

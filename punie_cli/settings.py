@@ -1,12 +1,12 @@
-"""What the user configured: config.toml of the user, then PUNIE_* variables, then flags. The last one wins.
+"""What is configured: config.toml of the user, the project's files, PUNIE_* variables, flags. The last one wins.
 
-Nothing here is ever read from a workspace: a project cannot choose a model, a tool or what is allowed.
+What a project says is first looked at by `projects.py`: until its folder is trusted it may only tighten.
 """
 
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,8 @@ from punie_cli import paths
 from punie_cli.errors import UsageError
 
 Rule = Literal["write", "run", "read"]
+Mode = Literal["ask", "edits", "read-only"]
+MODES: tuple[Mode, ...] = ("ask", "edits", "read-only")
 _PREFIX = "PUNIE_"
 
 
@@ -34,6 +36,9 @@ class Settings(BaseModel):
     max_tokens: int = Field(512, ge=1, le=100_000, description="tokens of one reply")
     allow: tuple[Rule, ...] = Field(
         (), description="what is done without asking: `write`, `run`, `read` (files that usually hold secrets)"
+    )
+    mode: Mode = Field(
+        "ask", description="what asks first: `ask`, `edits` (files are written without a question), or `read-only`"
     )
     suites: tuple[str, ...] = Field(
         (), description="the suites that `punie eval` runs: names, or files that end in .toml"
@@ -55,12 +60,13 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class Layer:
-    """Values from one place; `mend` says how a wrong one is corrected."""
+    """Values from one place; `mend` says how a wrong one is corrected. `project` is the folder whose file it is."""
 
     origin: str
     values: dict[str, Any]
     base: Path
     mend: str
+    project: Path | None = None
 
     def key(self, name: str) -> str:
         """The name of a setting as it is written in this place."""
@@ -69,36 +75,95 @@ class Layer:
         return f"--{name.replace('_', '-')}" if self.origin == "the command line" else name
 
 
-def load(flags: Mapping[str, Any] | None = None) -> Settings:
+@dataclass(frozen=True)
+class Resolved:
+    """The settings in force, the layer that each value which is no default comes from, and what was left out."""
+
+    settings: Settings
+    origins: dict[str, Layer]
+    left_out: tuple["LeftOut", ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A value of a project that is not applied; `curable` if it would be once the folder is trusted."""
+
+    name: str
+    layer: Layer
+    curable: bool
+
+
+def load(
+    flags: Mapping[str, Any] | None = None, root: Path | None = None, note: Callable[[str], None] = lambda text: None
+) -> Settings:
     """The settings in force. `flags` are values of the command line; None means that a flag was not given.
 
+    `root` is the folder that is worked in; `note` is told what its files wanted and did not get.
     Raises UsageError that names the place for an unknown key, a wrong value or a file that cannot be read.
     """
+    resolved = resolve(flags, root, note)
+    if resolved.left_out:
+        from punie_cli.projects import left_out_text
+
+        note(left_out_text(resolved.left_out))
+    return resolved.settings
+
+
+def resolve(
+    flags: Mapping[str, Any] | None = None, root: Path | None = None, note: Callable[[str], None] = lambda text: None
+) -> Resolved:
+    """`load` with the origin of each value, and what was left out as data."""
+    found = layers(flags, root, note)
+    left_out: tuple[LeftOut, ...] = ()
+    if any(layer.project for layer in found):
+        from punie_cli.projects import admit
+
+        found, left_out = admit(found)
+    settings, origins = merge(found)
+    return Resolved(settings, origins, left_out)
+
+
+def merge(found: list[Layer]) -> tuple[Settings, dict[str, Layer]]:
+    """The settings of these layers, the weakest first, and where each value comes from. UsageError for a wrong one."""
     merged: dict[str, tuple[Any, Layer]] = {}
-    for layer in layers(flags):
+    for layer in found:
         for name, value in layer.values.items():
             if name not in Settings.model_fields:
                 raise _unknown(name, layer)
             merged[name] = (_placed(name, value, layer), layer)
     try:
-        return Settings(**{name: value for name, (value, _) in merged.items()})
+        settings = Settings(**{name: value for name, (value, _) in merged.items()})
     except ValidationError as error:
         problem = error.errors()[0]
         name = str(problem["loc"][0])
         value, layer = merged[name]
         message = f"{layer.key(name)} in {layer.origin} is {value!r}: {_reason(problem)}"
         raise UsageError(message, layer.mend) from error
+    return settings, {name: layer for name, (_, layer) in merged.items()}
 
 
-def layers(flags: Mapping[str, Any] | None = None) -> list[Layer]:
+def layers(
+    flags: Mapping[str, Any] | None = None, root: Path | None = None, note: Callable[[str], None] = lambda text: None
+) -> list[Layer]:
     """The places that settings come from, the weakest first."""
-    file = config_file()
     given = {name: value for name, value in (flags or {}).items() if value is not None}
+    project: list[Layer] = []
+    if root is not None:
+        from punie_cli.projects import project_layers
+
+        project = project_layers(root, note)
     return [
-        Layer(str(file), _read(file), file.parent, f"edit {file}"),
+        user_layer(),
+        *project,
         Layer("the environment", _environment(), Path.cwd(), "punie doctor"),
         Layer("the command line", given, Path.cwd(), "punie --help"),
     ]
+
+
+def user_layer() -> Layer:
+    """What config.toml of the user says."""
+    file = config_file()
+    return Layer(str(file), _read(file), file.parent, f"edit {file}")
 
 
 def config_file() -> Path:
@@ -127,7 +192,7 @@ def _environment() -> dict[str, str]:
         if not variable.startswith(_PREFIX) or not value:
             continue
         # Other PUNIE_ variables exist (PUNIE_HOME): only what looks like a misspelt setting is refused.
-        if name in Settings.model_fields or _nearest(name, cutoff=0.8):
+        if name in Settings.model_fields or nearest(name, cutoff=0.8):
             values[name] = value
     return values
 
@@ -154,13 +219,16 @@ def _full(name: str, value: str, layer: Layer) -> str:
 
 
 def _unknown(name: str, layer: Layer) -> UsageError:
-    near = _nearest(name)
+    near = nearest(name)
     end = f"did you mean {layer.key(near)}?" if near else f"there are: {', '.join(Settings.model_fields)}"
     return UsageError(f"{layer.origin} has {layer.key(name)}, which is no setting; {end}", layer.mend)
 
 
-def _nearest(name: str, cutoff: float = 0.6) -> str | None:
-    return next(iter(difflib.get_close_matches(name, Settings.model_fields, 1, cutoff)), None)
+def nearest(name: str, cutoff: float = 0.6) -> str | None:
+    """The setting whose name is spelled nearly so."""
+    near = difflib.get_close_matches(name, Settings.model_fields, 3, cutoff)
+    # `modle` is `model` with two letters changed about, not `mode` with one more.
+    return min(near, key=lambda each: sorted(each) != sorted(name), default=None)
 
 
 def _reason(problem: Any) -> str:

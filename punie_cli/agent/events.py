@@ -51,12 +51,13 @@ class Program:
 
 @dataclass(frozen=True)
 class Approved:
-    """A question that a call led to, and its answer."""
+    """A question that a call led to, and its answer; `edited` is what a person wrote in place of the text."""
 
     builtin: str
     args: dict[str, Any]
     decision: Literal["allowed", "refused"]
     by: Literal["rule", "person", "no-terminal"]
+    edited: str | None = None
     type: str = field(default="approval", init=False)
 
 
@@ -115,7 +116,27 @@ class Failed:
     type: str = field(default="error", init=False)
 
 
-Event = Started | Prompted | Delta | Program | Approved | Called | Output | Answered | Used | Failed
+@dataclass(frozen=True)
+class Undone:
+    """Files that a turn wrote were taken back (`undo`) or put back (`redo`); `of` has its `session` and `turn`."""
+
+    what: Literal["undo", "redo"]
+    of: dict[str, Any]
+    paths: tuple[str, ...]
+    type: str = field(default="undo", init=False)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the person says of a turn; the last verdict of a turn counts. `details` are further fields."""
+
+    turn: int
+    verdict: Literal["good", "bad", "fixed", "preferred"]
+    details: dict[str, Any]
+    type: str = field(default="verdict", init=False)
+
+
+Event = Started | Prompted | Delta | Program | Approved | Called | Output | Answered | Used | Failed | Undone | Judged
 
 
 def record(event: Event) -> dict[str, Any] | None:
@@ -128,8 +149,9 @@ def record(event: Event) -> dict[str, Any] | None:
         }
     fields = asdict(event)
     kind = fields.pop("type")
-    if isinstance(event, Answered) and event.written is None:
-        del fields["written"]
+    for name in ("written", "edited"):
+        if fields.get(name, "") is None:
+            del fields[name]
     if "seconds" in fields:
         fields["seconds"] = round(fields["seconds"], 4)
     return {"type": kind} | fields

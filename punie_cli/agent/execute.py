@@ -12,6 +12,8 @@ from punie_cli.workspace import Workspace
 
 # Of an output, so many characters reach the model: about 2,000 tokens, 15 seconds of reading on two CPU cores.
 SHOWN_CHARS = 6000
+# The program went on as if its own text had been written.
+EDITED = "(the user changed the text of {path} before it was written; read it again)"
 
 
 def _ignore(event: Event) -> None:
@@ -23,11 +25,15 @@ async def run_program(
 ) -> Output:
     """Run `code` in the turn's worker. `note` gets each approval and call as it happens, then the output."""
 
+    edited: list[str] = []
+
     async def call(name: str, args: dict[str, Any]) -> dict[str, Any]:
         outcome = await registry.call(name, args, workspace)
         if outcome.approval:
             asked = outcome.approval
-            note(Approved(asked.builtin, asked.args, asked.decision, asked.by))
+            note(Approved(asked.builtin, asked.args, asked.decision, asked.by, asked.edited))
+            if asked.edited is not None and outcome.error is None:
+                edited.append(EDITED.format(path=asked.args["path"]))
         note(Called(outcome.builtin, outcome.args, outcome.ok, outcome.result, outcome.error, outcome.seconds))
         return {"error": outcome.error} if outcome.error else {"ok": outcome.wire}
 
@@ -35,9 +41,16 @@ async def run_program(
     error = None
     if done.error:
         error = {"kind": done.error.kind, "message": done.error.message, "line": done.error.line}
-    result = Output(done.text, error, done.truncated)
+    result = Output(_with_lines(done.text, edited), error, done.truncated)
     note(result)
     return result
+
+
+def _with_lines(text: str, lines: list[str]) -> str:
+    if not lines:
+        return text
+    end = "" if not text or text.endswith("\n") else "\n"
+    return f"{text}{end}" + "".join(f"{line}\n" for line in lines)
 
 
 def as_message(result: Output) -> Message:

@@ -49,14 +49,13 @@ async def write_file(
     """
     relative = workspace.resolve_new(path)
     before = _content(workspace, relative)
-    lines = text.count("\n") + (text != "" and not text.endswith("\n"))
     if before != text:
         verb = "create" if before is None else "write"
-        await workspace.require(
+        decision = await workspace.require(
             Question(
                 "write_file",
                 {"path": path, "text": text},
-                f"{verb} {visible(relative)} ({_count(lines)})",
+                f"{verb} {visible(relative)} ({_count(_lines_in(text))})",
                 diff(relative, before, text),
                 "write",
             )
@@ -64,8 +63,9 @@ async def write_file(
         # The answer was about this change, so the file must still be the one that the diff showed.
         if _content(workspace, relative) != before:
             raise OSError(f"'{relative}' changed while the question was open; read it again")
+        text = text if decision.edited is None else decision.edited
         await workspace.write_text(relative, text)
-    return WriteResult(path=relative, lines=lines, created=before is None, changed=before != text)
+    return WriteResult(path=relative, lines=_lines_in(text), created=before is None, changed=before != text)
 
 
 def diff(path: str, before: str | None, after: str | None) -> str:
@@ -87,6 +87,10 @@ def _lines(text: str) -> list[str]:
 
 def _content(workspace: Workspace, relative: str) -> str | None:
     return workspace.read_text(relative) if workspace.exists(relative) else None
+
+
+def _lines_in(text: str) -> int:
+    return text.count("\n") + (text != "" and not text.endswith("\n"))
 
 
 def _count(lines: int) -> str:

@@ -88,12 +88,13 @@ class Builtin:
 
 @dataclass(frozen=True)
 class Approval:
-    """A question that a call led to, and what was decided."""
+    """A question that a call led to, and what was decided; `edited` is what a person wrote in place of the text."""
 
     builtin: str
     args: dict[str, Any]
     decision: Literal["allowed", "refused"]
     by: Literal["rule", "person", "no-terminal"]
+    edited: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ class Registry:
             decision = await workspace.approver(question)
             waited += time.monotonic() - start
             word = "allowed" if decision.allowed else "refused"
-            asked.append(Approval(question.builtin, question.args, word, decision.by))
+            asked.append(Approval(question.builtin, question.args, word, decision.by, decision.edited))
             return decision
 
         start = time.monotonic()
