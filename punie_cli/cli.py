@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from punie_cli.render import View
     from punie_cli.session import Recorder
     from punie_cli.settings import Settings
+    from punie_cli.workspace import Workspace
 
 C = TypeVar("C", bound=click.Command)
 
@@ -55,14 +56,16 @@ class App:
                 if self.lost:
                     click.echo(f"Warning: {self.lost}; see: punie use", err=True)
 
-    def record(self, command: str, json: bool, view: "View") -> "Recorder":
+    def record(self, command: str, json: bool, view: "View", workspace: "Workspace") -> "Recorder":
         """Begin the session of a command; its failure becomes the session's last record."""
+        from punie_cli.journal import Journal
         from punie_cli.session import Recorder
         from punie_cli.store import Store
         from punie_cli.terminal import log_to_file
 
         log_to_file()
         self.recorder = Recorder(command, Store(warn=view.note), _print_line if json else None)
+        workspace.journal = Journal(workspace.root, self.recorder.place, view.note)
         return self.recorder
 
 
@@ -158,7 +161,7 @@ def ask(app: App, prompt: str | None, json_: bool, quiet: bool, root: Path, **fl
     settings = app.settings(**flags)
     view = View(color=settings.color, quiet=quiet or json_, answers=not json_)
     workspace = talk.open_workspace(root, settings, _approver(view, settings))
-    recorder = app.record("ask", json_, view)
+    recorder = app.record("ask", json_, view, workspace)
     return terminal.run_async(talk.ask(text, workspace, settings, recorder, view, app.connect or connect_mlx))
 
 
@@ -181,7 +184,7 @@ def exec_(app: App, file: str, json_: bool, root: Path, allow: str | None) -> in
     settings = app.settings(allow=allow)
     view = View(color=settings.color, quiet=True, answers=not json_)
     workspace = talk.open_workspace(root, settings, _approver(view, settings))
-    recorder = app.record("exec", json_, view)
+    recorder = app.record("exec", json_, view, workspace)
     return terminal.run_async(talk.execute(code, workspace, recorder, view, text=not json_))
 
 
@@ -212,8 +215,32 @@ def chat(app: App, root: Path, **flags: Any) -> int:
     if terminal.is_interactive():
         approver = person(view, reader.answer, frozenset(settings.allow))
     workspace = talk.open_workspace(root, settings, approver)
-    recorder = app.record("chat", False, view)
+    recorder = app.record("chat", False, view, workspace)
     return terminal.run_async(talk_on(workspace, settings, recorder, view, reader, app.connect or connect_mlx))
+
+
+@_examples("punie undo", "punie undo shop/cart.py", "punie undo --dry-run")
+@cli.command()
+@click.argument("path", required=False)
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@_root
+@click.pass_obj
+def undo(app: App, path: str | None, dry_run: bool, root: Path) -> int:
+    """Take back what the last turn wrote in this project.
+
+    With PATH its part of that file alone. A file that changed since is never touched: then all files of the turn stay
+    as they are. What commands and tests changed is not taken back; `/redo` in a chat puts back what was.
+    """
+    from contextlib import closing
+
+    from punie_cli.journal import Journal
+    from punie_cli.render import print_lines
+    from punie_cli.undo_text import lines, undone
+
+    with closing(Journal(root)) as journal:
+        done = undone(journal, path, dry=dry_run)
+    print_lines(lines(done, "would take back" if dry_run else "took back"), app.settings().color)
+    return Exit.OK
 
 
 @_examples("punie models list", "punie models pull embedded")

@@ -9,6 +9,7 @@ from typing import Any
 from punie_cli import __version__
 from punie_cli.agent.events import Event, Failed, Program, Prompted, Started, Used, record
 from punie_cli.errors import PunieError
+from punie_cli.journal import Place
 from punie_cli.store import Store, new_session_id
 
 
@@ -49,6 +50,10 @@ class Recorder:
         self._n += 1
         if self._sink is not None:
             self._sink(line)
+
+    def place(self) -> Place:
+        """Where the session is now, for the undo journal."""
+        return Place(self.session, self.turns, self.step)
 
     def restart(self) -> None:
         """Go on as a new session; its first event must be Started."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from punie_cli import confine
-from punie_cli.errors import PunieError
+from punie_cli.errors import PunieError, UsageError
 from punie_cli.journal import Journal, Write, content, digest
 
 
@@ -101,6 +101,20 @@ def changes_of(journal: Journal, session: str, turn: int | None = None) -> list[
             now = content(journal.root, path) if turn is None else journal.blob(chosen[-1].after)
             found.append(Change(path, journal.blob(chosen[0].before), now))
     return [change for change in found if change.old != change.new]
+
+
+def path_in(journal: Journal, path: str, folder: Path) -> str:
+    """A path as the journal has it; a relative one counts from `folder`, as long as the journal has no such path.
+
+    UsageError for one outside the project.
+    """
+    # The real place is the last thing to look at: a file may have become a link.
+    if any(write.path == path for write in journal.writes()):
+        return path
+    try:
+        return confine.resolve(journal.root, str(folder / path))
+    except (OSError, ValueError) as error:
+        raise UsageError(str(error), "punie undo --dry-run") from error
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,42 @@
+"""The stored records of one turn, for what looks back at it: verdicts, fixes, undo."""
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from punie_cli.errors import PunieError
+from punie_cli.store import open_store, session_file
+
+Record = dict[str, Any]
+
+
+def turn_records(session: str, turn: int) -> list[Record]:
+    """The records of a turn in their order, as `--json` prints them; PunieError for a store that cannot be read."""
+    file = session_file()
+    if not file.exists():
+        return []
+    query = "SELECT json FROM records WHERE session = ? AND turn = ? ORDER BY n"
+    try:
+        with closing(open_store(file)) as store:
+            return [json.loads(line) for (line,) in store.execute(query, (session, turn))]
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise PunieError(f"{file} cannot be read: {error}", "punie doctor") from error
+
+
+def programs(records: list[Record]) -> list[tuple[Record, Record | None]]:
+    """Each program of a turn with its output; None where it was stopped before."""
+    found: list[tuple[Record, Record | None]] = []
+    for record in records:
+        if record["type"] == "program":
+            found.append((record, None))
+        elif record["type"] == "output" and found:
+            found[-1] = (found[-1][0], record)
+    return found
+
+
+def ran_commands(records: list[Record]) -> bool:
+    """Whether something ran that may have written: a command or a test, which had to be asked about."""
+    # What only reads is never asked about.
+    asked = [record for record in records if record["type"] == "approval" and record["decision"] == "allowed"]
+    return any(record["builtin"] in ("run_command", "test") for record in asked)
