@@ -136,26 +136,6 @@ class Judged:
     type: str = field(default="verdict", init=False)
 
 
-@dataclass(frozen=True)
-class Undone:
-    """Files that a turn wrote were taken back (`undo`) or put back (`redo`); `of` has its `session` and `turn`."""
-
-    what: Literal["undo", "redo"]
-    of: dict[str, Any]
-    paths: tuple[str, ...]
-    type: str = field(default="undo", init=False)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What the person says of a turn; the last verdict of a turn counts. `details` are further fields."""
-
-    turn: int
-    verdict: Literal["good", "bad", "fixed", "preferred"]
-    details: dict[str, Any]
-    type: str = field(default="verdict", init=False)
-
-
 Event = Started | Prompted | Delta | Program | Approved | Called | Output | Answered | Used | Failed | Undone | Judged
 
 
@@ -169,6 +149,8 @@ def record(event: Event) -> dict[str, Any] | None:
         }
     fields = asdict(event)
     kind = fields.pop("type")
+    if isinstance(event, Judged):
+        fields |= fields.pop("details")
     for name in ("written", "edited"):
         if fields.get(name, "") is None:
             del fields[name]
