@@ -24,15 +24,25 @@ def turn_records(session: str, turn: int) -> list[Record]:
         raise PunieError(f"{file} cannot be read: {error}", "punie doctor") from error
 
 
-def programs(records: list[Record]) -> list[tuple[Record, Record | None]]:
-    """Each program of a turn with its output; None where it was stopped before."""
-    found: list[tuple[Record, Record | None]] = []
+def program_steps(records: list[Record]) -> dict[int, list[Record]]:
+    """The programs of a turn by their step: the program itself, approvals and calls, and the output if there is one."""
+    found: dict[int, list[Record]] = {}
     for record in records:
         if record["type"] == "program":
-            found.append((record, None))
-        elif record["type"] == "output" and found:
-            found[-1] = (found[-1][0], record)
+            found[record["step"]] = [record]
+        elif record["type"] in ("approval", "call", "output") and record["step"] in found:
+            found[record["step"]].append(record)
     return found
+
+
+def plain(records: list[Record]) -> list[Record]:
+    """Records as parts of another one, which has their session."""
+    return [{key: value for key, value in record.items() if key not in ("session", "step")} for record in records]
+
+
+def verdict_of(records: list[Record]) -> str | None:
+    """What was said of a turn last; None for nothing."""
+    return next((record["verdict"] for record in reversed(records) if record["type"] == "verdict"), None)
 
 
 def ran_commands(records: list[Record]) -> bool:
