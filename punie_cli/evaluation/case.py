@@ -17,11 +17,11 @@ from pathlib import Path
 from punie_cli.agent.events import Event, Failed, Started, record
 from punie_cli.agent.loop import Agent
 from punie_cli.approvals import Approver, Decision, Question, no_terminal
-from punie_cli.builtins.files import diff
 from punie_cli.errors import Exit, InterruptedByUser, PunieError
 from punie_cli.evaluation.checked import check
 from punie_cli.evaluation.score import Record, Score, score, score_files
-from punie_cli.evaluation.suites import CACHES, Case
+from punie_cli.evaluation.scratch import CACHES, difference, snapshot
+from punie_cli.evaluation.suites import Case
 from punie_cli.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,7 @@ class CaseOutcome:
     @property
     def diff(self) -> str:
         """What changed in the files, as a unified diff with control characters escaped."""
-        paths = sorted(self.before.keys() | self.after.keys())
-        pairs = [(path, self.before.get(path), self.after.get(path)) for path in paths]
-        return "".join(diff(*pair) for pair in pairs if pair[1] != pair[2])
+        return difference(self.before, self.after)
 
 
 async def run_case(case: Case, make_agent: AgentFactory) -> CaseOutcome:
@@ -125,17 +123,3 @@ def _approver(case: Case) -> Approver:
 def _kept(event: Event) -> list[Record]:
     line = record(event)
     return [line] if line else []
-
-
-def snapshot(root: Path) -> dict[str, str]:
-    """The text of every file below `root` by relative path, caches left out; a link is shown as where it points."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if CACHES.intersection(relative.parts):
-            continue
-        if path.is_symlink():
-            found[relative.as_posix()] = f"-> {path.readlink()}"
-        elif path.is_file():
-            found[relative.as_posix()] = path.read_bytes().decode("utf-8", errors="surrogateescape")
-    return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from punie_cli.evaluation.score import Part, Record
-from punie_cli.evaluation.suites import CACHES
+from punie_cli.evaluation.scratch import CACHES
 from punie_cli.evaluation.words import NUMBER_WORDS, none_found, not_done
 from punie_cli.rows.row import normalise
 

@@ -26,9 +26,9 @@ from punie_cli.agent.prompt import PromptCore, Renderer
 from punie_cli.builtins.registry import Registry
 from punie_cli.engine.base import Engine
 from punie_cli.errors import InterruptedByUser, PunieError
-from punie_cli.evaluation.case import snapshot
 from punie_cli.evaluation.effects import Effects, effects, same_answers, same_calls, same_files
 from punie_cli.evaluation.score import Part, Record, Score, interval
+from punie_cli.evaluation.scratch import snapshot
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row
 from punie_cli.sandbox.host import Sandbox

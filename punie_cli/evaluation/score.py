@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from punie_cli.evaluation.fields import fields_read
-from punie_cli.evaluation.suites import CACHES, CallPattern, Expect
+from punie_cli.evaluation.scratch import CACHES
+from punie_cli.evaluation.suites import CallPattern, Expect
 from punie_cli.evaluation.words import not_done, says, states
 
 Record = dict[str, Any]

@@ -14,10 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from punie_cli.builtins.registry import declared, item_model
 from punie_cli.errors import MissingError, UsageError
+from punie_cli.evaluation.scratch import CACHES
 from punie_cli.paths import shipped
-
-# Left by tools that ran in a project: neither part of a fixture nor a change that a case could make.
-CACHES = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis"})
 
 
 def _path(path: str) -> str:

@@ -30,8 +30,8 @@ from punie_cli.agent.messages import Message
 from punie_cli.agent.prompt import PromptCore, Renderer, dialect_for
 from punie_cli.builtins.registry import Registry
 from punie_cli.errors import MissingError, UsageError
-from punie_cli.evaluation.case import snapshot
 from punie_cli.evaluation.effects import effects, same_files
+from punie_cli.evaluation.scratch import snapshot
 from punie_cli.models import store
 from punie_cli.models.building import require_disk, write_json
 from punie_cli.models.files import read_config, read_record, weight_hash
