@@ -45,6 +45,7 @@ class Settings(BaseModel):
     )
     check_programs: bool = Field(True, description="whether ty looks at a program of the model before it runs")
     blas: str | None = Field(None, description="the BLAS library for MLX on the CPU, or `none`")
+    keys: Literal["emacs", "vi"] = Field("emacs", description="the keys of the prompt of `punie chat`")
     color: Literal["auto", "always", "never"] = Field("auto", description="colours in the terminal")
     notify: str | None = Field(
         None, description="a command that is run when a pipeline has ended, with what happened as its last argument"

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -14,9 +14,6 @@ from punie_cli.chat.files import ProjectFiles
 from punie_cli.chat.fuzzy import search, search_in_turns
 from punie_cli.chat.mentions import mention, typed
 
-if TYPE_CHECKING:
-    from punie_cli.chat.repl import Chat
-
 _log = logging.getLogger(__name__)
 
 
@@ -26,7 +23,7 @@ class ChatCompleter(Completer):
     `chat` gives the conversation, which the choices of a command are asked about; None while there is none.
     """
 
-    def __init__(self, root: Path, chat: Callable[[], "Chat | None"]) -> None:
+    def __init__(self, root: Path, chat: Callable[[], Any]) -> None:
         self.files = ProjectFiles(root)
         self._chat = chat
         # The choices of a command are made once for the time that it stands in the prompt.

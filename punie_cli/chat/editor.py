@@ -10,8 +10,13 @@ import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from punie_cli.chat.commands import Command
 from punie_cli.errors import PunieError, UsageError
+
+if TYPE_CHECKING:
+    from punie_cli.chat.repl import Chat
 
 HINT = "export EDITOR=vi"
 _USUAL = ("nano", "vi")
@@ -115,3 +120,12 @@ def _interrupts_ignored() -> Generator[None]:
         _open -= 1
         if before is not None:
             signal.signal(signal.SIGINT, before)
+
+
+async def _edit(chat: "Chat", argument: str) -> None:
+    await chat.reader.edit(chat.said)
+
+
+COMMANDS = (
+    Command("/edit", "open the last message in $EDITOR; what becomes of it stands in the prompt", _edit, at_once=True),
+)

@@ -29,6 +29,12 @@ class Pastes:
         """The text with the pasted text in the place of each word that stands for one."""
         return _FOLDED.sub(lambda found: self._text(found) or found[0], text)
 
+    def fold_again(self, text: str) -> str:
+        """The text with a word in the place of each long text that was pasted."""
+        for number, pasted in reversed(list(enumerate(self._texts, 1))):
+            text = text.replace(pasted, self._word(number))
+        return text
+
     def at(self, text: str, cursor: int) -> tuple[int, int, str] | None:
         """Begin, end and pasted text of the word that the cursor is at, else of the last word of the text."""
         words = [
