@@ -41,8 +41,9 @@ def plain(records: list[Record]) -> list[Record]:
 
 
 def verdict_of(records: list[Record]) -> str | None:
-    """What was said of a turn last; None for nothing."""
-    return next((record["verdict"] for record in reversed(records) if record["type"] == "verdict"), None)
+    """What was said of a turn last, good or bad; None for nothing."""
+    said = [record["verdict"] for record in records if record["type"] == "verdict"]
+    return next((verdict for verdict in reversed(said) if verdict in ("good", "bad")), None)
 
 
 def ran_commands(records: list[Record]) -> bool:

@@ -93,5 +93,6 @@ async def talk(
         async with open_agent(Settings(), workspace, connect) as (agent, started):
             reader: Any = Answers(answers)
             chat = Chat(agent, started, recorder, view, reader, Settings())
+            chat.connect = connect
             yield Talk(chat, engines, out, questions)
         recorder.close()

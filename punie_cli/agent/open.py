@@ -112,6 +112,7 @@ async def open_agent(
     """An agent over `workspace` and the first record of its session; closes the engine and the sandbox."""
     connected = await connect(settings)
     engine = connected.engine
+    agent: Agent | None = None
     try:
         core = connected.core or PromptCore.build(Registry(), dialect_for(connected.tokenizer))
         registry = core.check(f"model {engine.name}")
@@ -133,7 +134,17 @@ async def open_agent(
             )
             yield agent, Started(engine.name, engine.adapter, core.hash, str(workspace.root))
     finally:
-        await engine.close()
+        # By now it may have another engine.
+        await (engine if agent is None else agent.engine).close()
+
+
+async def reopen(agent: Agent, settings: Settings, connect: Connect = connect_mlx) -> None:
+    """Give an agent whose engine was closed the same model again."""
+    connected = await connect(settings)
+    agent.engine = connected.engine
+    use_core = getattr(connected.engine, "use_core", None)
+    if use_core is not None:
+        use_core(agent.renderer.core_tokens)
 
 
 def adapter_folder(name: str, model: str) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from punie_cli import paths
 from punie_cli.agent.events import Failed, Started
 from punie_cli.agent.loop import Agent
-from punie_cli.agent.open import Connect, open_agent
+from punie_cli.agent.open import Connect, connect_mlx, open_agent
 from punie_cli.chat.commands import Typed, find
 from punie_cli.chat.readers import Reader
 from punie_cli.errors import Exit, PunieError
@@ -35,6 +35,8 @@ class Chat:
         self.view = view
         self.reader = reader
         self.settings = settings
+        self.connect: Connect = connect_mlx
+        """Opens the model of other settings."""
         self.turns = 0
         self._turn: asyncio.Task[object] | None = None
         self._left = False
@@ -130,6 +132,7 @@ async def chat(
             view.idle()
             view.note(f"{started.model}, adapter {started.adapter or 'none'}; /help shows the commands")
             conversation = Chat(agent, started, recorder, view, reader, settings)
+            conversation.connect = connect
             await conversation.run()
     finally:
         view.idle()
