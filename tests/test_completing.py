@@ -129,6 +129,18 @@ def test_files_of_a_repository(project: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_folder_that_the_repository_around_it_ignores(project: Path) -> None:
+    git(project, "init")
+    assert list_project(project / "build") == ("out.py",)
+
+
+def test_a_repository_inside_is_a_folder(project: Path) -> None:
+    git(project, "init")
+    git(project, "init", "inner")
+    (project / "inner" / "a.py").touch()
+    assert set(list_project(project)) - set(LISTED) == {"inner/"}
+
+
 def test_files_where_git_is_missing_or_belongs_to_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "git").write_text("#!/bin/sh\ntouch ran\n")
     (project / "git").chmod(0o755)

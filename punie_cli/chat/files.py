@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,7 +75,8 @@ class ProjectFiles:
 def list_project(root: Path, limit: int = MAX_ENTRIES) -> tuple[str, ...]:
     """Files and the folders that they are in, the latter with `/` at the end; blocks while it looks."""
     files = _by_git(root, limit)
-    if files is None:
+    # None also in a folder that the repository around it ignores.
+    if not files:
         files = list(_walk(root, limit))
     fit = [file for file in files if _UNFIT.search(file) is None and not file.startswith("~")]
     folders: set[str] = set()
@@ -92,7 +94,7 @@ def _by_git(root: Path, limit: int) -> list[str] | None:
     if known is None:
         return None
     gone = set(_git(root, limit, "--deleted") or ())
-    return [file.rstrip("/") for file in known if file not in gone]
+    return [file for file in known if file not in gone]
 
 
 def _git(root: Path, limit: int, *options: str) -> list[str] | None:
@@ -130,10 +132,10 @@ def _git(root: Path, limit: int, *options: str) -> list[str] | None:
 
 def _walk(root: Path, limit: int) -> Iterator[str]:
     """Files without git, the ones of a folder before those below it. Ignore files of the project count as for git."""
-    open_folders: list[tuple[str, tuple[_Ignored, ...]]] = [("", ())]
+    open_folders: deque[tuple[str, tuple[_Ignored, ...]]] = deque([("", ())])
     left = limit
     while open_folders:
-        folder, rules = open_folders.pop(0)
+        folder, rules = open_folders.popleft()
         # Python switches threads late: a key that was pressed must not wait for a large project.
         time.sleep(0.0005)
         start = f"{folder}/" if folder else ""
@@ -151,13 +153,13 @@ def _walk(root: Path, limit: int) -> Iterator[str]:
             path = start + name
             if name in SKIPPED_FOLDERS or _ignored(path + "/" if is_folder else path, rules):
                 continue
-            if is_folder:
-                open_folders.append((path, rules))
-                continue
             if not left:
                 return
             left -= 1
-            yield path
+            if is_folder:
+                open_folders.append((path, rules))
+            else:
+                yield path
 
 
 class _Ignored:

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from punie_cli.confine import MAX_PATH
+
 # Behind a letter it is an address, and behind another @ an operator of something.
 _BEFORE = r"(?<![^\s(\[{\"'`])"
 _TYPED = re.compile(_BEFORE + r"@(\"[^\"\n]*|[^\s\"@]*)\Z")
@@ -15,7 +17,8 @@ _DECORATOR = re.compile(r"[ \t]*@[\w.]+(?:\(.*\))?[ \t]*\n(?=[ \t]*(?:@\w|def\s|
 
 def typed(before: str) -> str | None:
     """What stands behind the `@` that the cursor is in; `before` is the text before the cursor. None for no `@`."""
-    found = _TYPED.search(before.rpartition("\n")[2])
+    # No path is longer, and this is asked at each key.
+    found = _TYPED.search(before.rpartition("\n")[2][-MAX_PATH:])
     return found[1] if found else None
 
 
