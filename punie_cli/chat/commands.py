@@ -20,7 +20,8 @@ _COMMAND = re.compile(r"/[a-z?]+(?=\s|$)")
 class Command:
     """One command; `run` gets the conversation and what stands behind the name, stripped.
 
-    `argument` is how help shows what may stand there, as `[N]`; `choices` gives words that complete it.
+    `argument` is how help shows what may stand there, as `[N]`; `choices` gives words that complete it. `at_once`
+    is for commands that may run while a turn does; others wait for its end.
     Errors of punie that `run` raises are shown, and the conversation goes on.
     """
 
@@ -29,6 +30,7 @@ class Command:
     run: Callable[["Chat", str], Awaitable[None] | None]
     argument: str = ""
     choices: Callable[["Chat"], Iterable[str]] | None = None
+    at_once: bool = False
 
     @property
     def usage(self) -> str:
