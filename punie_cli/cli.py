@@ -38,10 +38,11 @@ class App:
     recorder: "Recorder | None" = None
     lost: str | None = None
 
-    def settings(self, **flags: Any) -> "Settings":
+    def settings(self, root: Path | None = None, **flags: Any) -> "Settings":
+        """The settings in force; `root` is the folder that is worked in, whose files may have a say."""
         from punie_cli import settings
 
-        found = settings.load({"color": self.color, **flags})
+        found = settings.load({"color": self.color, **flags}, root, _tell)
         if found.model is None:
             self._tell_lost()
         return found
@@ -67,6 +68,10 @@ class App:
         self.recorder = Recorder(command, Store(warn=view.note), _print_line if json else None)
         workspace.journal = Journal(workspace.root, self.recorder.place, view.note)
         return self.recorder
+
+
+def _tell(text: str) -> None:
+    click.echo(f"Note: {text}", err=True)
 
 
 def _print_line(line: str) -> None:
@@ -158,9 +163,9 @@ def ask(app: App, prompt: str | None, json_: bool, quiet: bool, root: Path, **fl
 
     piped = terminal.read_stdin(talk.EXAMPLE) if prompt == "-" or terminal.has_input() else ""
     text = talk.join_prompt(prompt, piped)
-    settings = app.settings(**flags)
+    settings = app.settings(root, **flags)
     view = View(color=settings.color, quiet=quiet or json_, answers=not json_)
-    workspace = talk.open_workspace(root, settings, _approver(view, settings))
+    workspace = talk.open_workspace(root, settings, _approver(view, settings, root))
     recorder = app.record("ask", json_, view, workspace)
     return terminal.run_async(talk.ask(text, workspace, settings, recorder, view, app.connect or connect_mlx))
 
@@ -181,9 +186,9 @@ def exec_(app: App, file: str, json_: bool, root: Path, allow: str | None) -> in
     from punie_cli.render import View
 
     code = terminal.read_stdin("punie exec FILE") if file == "-" else terminal.read_program(Path(file))
-    settings = app.settings(allow=allow)
+    settings = app.settings(root, allow=allow)
     view = View(color=settings.color, quiet=True, answers=not json_)
-    workspace = talk.open_workspace(root, settings, _approver(view, settings))
+    workspace = talk.open_workspace(root, settings, _approver(view, settings, root))
     recorder = app.record("exec", json_, view, workspace)
     return terminal.run_async(talk.execute(code, workspace, recorder, view, text=not json_))
 
@@ -194,6 +199,7 @@ def exec_(app: App, file: str, json_: bool, root: Path, allow: str | None) -> in
 @_adapter
 @_root
 @_allow
+@click.option("--mode", type=click.Choice(["ask", "edits", "read-only"]), help="What asks first.  [default: ask]")
 @click.pass_obj
 def chat(app: App, root: Path, **flags: Any) -> int:
     """Talk in the terminal.
@@ -206,17 +212,20 @@ def chat(app: App, root: Path, **flags: Any) -> int:
     from punie_cli.chat.approve import person
     from punie_cli.chat.readers import open_reader
     from punie_cli.chat.repl import chat as talk_on
+    from punie_cli.permits import unattended
     from punie_cli.render import View
 
-    settings = app.settings(**flags)
+    if terminal.is_interactive():
+        _offer_trust(root)
+    settings = app.settings(root, **flags)
     view = View(color=settings.color)
     reader = open_reader(root.resolve())
-    approver = _no_terminal(settings)
-    if terminal.is_interactive():
-        approver = person(view, reader.answer, frozenset(settings.allow))
+    standing = _standing(view, settings, root)
+    approver = person(view, reader.answer, standing) if terminal.is_interactive() else unattended(standing)
     workspace = talk.open_workspace(root, settings, approver)
     recorder = app.record("chat", False, view, workspace)
-    return terminal.run_async(talk_on(workspace, settings, recorder, view, reader, app.connect or connect_mlx))
+    talked = talk_on(workspace, settings, recorder, view, reader, app.connect or connect_mlx, standing=standing)
+    return terminal.run_async(talked)
 
 
 @_examples("punie undo", "punie undo shop/cart.py", "punie undo --dry-run")
@@ -1398,6 +1407,150 @@ def eval_report(app: App, names: tuple[str, ...], html: Path | None, junit: Path
         print_sections(room.report(runs), app.settings().color)
 
 
+@_examples("punie config show --origin", "punie config set max_steps 12", "punie config edit --project")
+@cli.group()
+def config() -> None:
+    """See and change settings.
+
+    They come from the user's config.toml, pyproject.toml ([tool.punie]) and .punie/config.toml of the folder, PUNIE_*
+    variables and flags; the last one wins. Until a folder is trusted its files may only tighten.
+    """
+
+
+_project = click.option("--project", is_flag=True, help="The file of the folder, .punie/config.toml.")
+
+
+@_examples("punie config show", "punie config show --origin", "punie config show --json --root ~/project")
+@config.command("show")
+@click.option("--origin", is_flag=True, help="Say where each value comes from.")
+@_root
+@_json
+@click.pass_obj
+def config_show(app: App, origin: bool, root: Path, json_: bool) -> None:
+    """Show every setting with its value."""
+    from punie_cli import config as room
+    from punie_cli.render import print_listing
+
+    print_listing(room.shown(root, origin=origin, note=_tell), "json" if json_ else "table", app.settings(root).color)
+
+
+@_examples("punie config set model embedded", "punie config set --project mode read-only", "punie config set allow ''")
+@config.command("set", context_settings={"ignore_unknown_options": True})
+@click.argument("key")
+@click.argument("value")
+@_project
+@_root
+def config_set(key: str, value: str, project: bool, root: Path) -> None:
+    """Set one value in a file; its comments stay.
+
+    Lists are parted by commas. A wrong value changes nothing.
+    """
+    from punie_cli import config as room
+    from punie_cli import settings
+
+    target = room.Target(root if project else None)
+    kept = room.set_value(target, key, value)
+    click.echo(f"{key} = {kept!r} in {target.file}")
+    if project:
+        settings.load(None, root, _tell)
+
+
+@_examples("punie config unset model", "punie config unset --project mode")
+@config.command("unset")
+@click.argument("key")
+@_project
+@_root
+def config_unset(key: str, project: bool, root: Path) -> None:
+    """Take one value out of a file."""
+    from punie_cli import config as room
+
+    target = room.Target(root if project else None)
+    click.echo(f"{key} {'is no longer' if room.unset(target, key) else 'was not'} set in {target.file}")
+
+
+@_examples("punie config edit", "punie config edit --project")
+@config.command("edit")
+@_project
+@_root
+def config_edit(project: bool, root: Path) -> None:
+    """Open a file in $EDITOR; it is checked before it is kept."""
+    from punie_cli import config as room
+    from punie_cli import terminal
+    from punie_cli.chat.editor import edit_text
+
+    target = room.Target(root if project else None)
+    text = target.read() or room.template()
+    while True:
+        edited = terminal.run_async(edit_text(text, ".toml"))
+        if edited is None:
+            click.echo(f"{target.file} is as it was")
+            return
+        try:
+            target.write(edited)
+            break
+        except UsageError as error:
+            if not terminal.is_interactive():
+                raise
+            click.echo(f"Error: {error.message}", err=True)
+            if not click.confirm("Edit it again?", default=True, err=True):
+                return
+            text = edited
+    click.echo(target.file)
+
+
+@_examples("punie config path", "cat $(punie config path --project)")
+@config.command("path")
+@_project
+@_root
+def config_path(project: bool, root: Path) -> None:
+    """Print the name of a file; it need not exist."""
+    from punie_cli import config as room
+
+    click.echo(room.Target(root if project else None).file)
+
+
+@_examples("punie config trust", "punie config trust --root ~/project")
+@config.command("trust")
+@_root
+def config_trust(root: Path) -> None:
+    """Trust a folder: what its files set counts, until they set something else."""
+    from punie_cli import projects, trust
+
+    wish = projects.wish(root)
+    trust.decide(wish.root, wish.digest, trusted=True)
+    click.echo(f"trusted: {wish.root}")
+    for line in wish.lines:
+        click.echo(f"  {line}")
+    if not wish.lines:
+        click.echo("  its files set nothing that needs it")
+
+
+@_examples("punie config untrust")
+@config.command("untrust")
+@_root
+def config_untrust(root: Path) -> None:
+    """Trust a folder no more."""
+    from punie_cli import trust
+
+    was = trust.forget(root)
+    click.echo(f"{'no longer' if was else 'was not'} trusted: {root.resolve()}")
+
+
+@_examples("punie completion zsh", "punie completion bash --install")
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.option("--install", is_flag=True, help="Write it where the shell looks for it, and say where.")
+def completion(shell: str, install: bool) -> None:
+    """Print the completion script of a shell."""
+    from punie_cli import shells as room
+
+    if not install:
+        click.echo(room.script(cli, shell))
+        return
+    done = room.install(cli, shell)
+    click.echo(f"{done.file}: {done.advice}")
+
+
 @_examples("punie doctor", "punie doctor --json")
 @cli.command()
 @_json
@@ -1437,19 +1590,32 @@ def _compare(made: Any, view: "View", rows: int, json: bool) -> None:
     print_fields(listings.made(made, report, json=json), json=json)
 
 
-def _no_terminal(settings: "Settings") -> Any:
-    from punie_cli.approvals import no_terminal
+def _standing(view: "View", settings: "Settings", root: Path) -> Any:
+    from punie_cli.permits import Standing
 
-    return no_terminal(frozenset(settings.allow))
+    return Standing(root, settings.mode, frozenset(settings.allow), view.note)
 
 
-def _approver(view: "View", settings: "Settings") -> Any:
+def _approver(view: "View", settings: "Settings", root: Path) -> Any:
     from punie_cli.chat.approve import person
+    from punie_cli.permits import unattended
     from punie_cli.terminal import Lines, is_interactive
 
-    if not is_interactive():
-        return _no_terminal(settings)
-    return person(view, Lines(sys.stderr).ask, frozenset(settings.allow))
+    standing = _standing(view, settings, root)
+    return person(view, Lines(sys.stderr).ask, standing) if is_interactive() else unattended(standing)
+
+
+def _offer_trust(root: Path) -> None:
+    """Ask once about what a folder wants to set; the answer holds until it wants something else."""
+    from punie_cli import projects, trust
+
+    wish = projects.undecided(root)
+    if wish is None:
+        return
+    click.echo(f"{wish.root} brings settings along:", err=True)
+    for line in wish.lines:
+        click.echo(f"  {line}", err=True)
+    trust.decide(wish.root, wish.digest, trusted=click.confirm("Apply them, now and later?", err=True))
 
 
 def run(args: list[str], app: App | None = None) -> int:

@@ -94,6 +94,13 @@ class View:
         if question.diff is not None:
             self.diff(question.diff)
 
+    def change(self, question: Question) -> None:
+        """What is done without a question, where it has a diff."""
+        if question.diff is not None and not self._quiet:
+            self.idle()
+            self.err.print(Text(question.summary, style="bold"))
+            self.diff(question.diff)
+
     def diff(self, text: str) -> None:
         """A unified diff in colours."""
         for line in text.splitlines():

@@ -277,7 +277,7 @@ def test_a_person_is_asked_in_a_terminal(typed: str, written: bool, code: int, p
         dimensions=(40, 100),
     )
     child.expect_exact("A program wants to create a.txt (1 line)")
-    child.expect_exact("Allow it? [y/n/s/?] ")
+    child.expect_exact("Allow it? [y/s/a/e/n/?] ")
     child.send(typed)
     child.expect_exact("Error: interrupted" if code else "As you wish.")
     child.expect(pexpect.EOF)

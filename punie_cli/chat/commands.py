@@ -80,9 +80,9 @@ _OWN = (
 
 def commands() -> tuple[Command, ...]:
     """All commands, in the order of `/help`."""
-    from punie_cli.chat import comparing, switching, undo, verdicts
+    from punie_cli.chat import comparing, permits, switching, undo, verdicts
 
-    return (*_OWN[:1], *switching.COMMANDS, *undo.COMMANDS, *comparing.COMMANDS, *verdicts.COMMANDS, *_OWN[1:])
+    return (*_OWN[:1], *switching.COMMANDS, *undo.COMMANDS, *comparing.COMMANDS, *verdicts.COMMANDS, *permits.COMMANDS, *_OWN[1:])
 
 
 def find(text: str) -> Typed | str | None:

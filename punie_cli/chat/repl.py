@@ -13,6 +13,7 @@ from punie_cli.agent.open import Connect, connect_mlx, open_agent
 from punie_cli.chat.commands import Typed, find
 from punie_cli.chat.readers import Reader
 from punie_cli.errors import Exit, PunieError
+from punie_cli.permits import Standing
 from punie_cli.render import View
 from punie_cli.session import Recorder
 from punie_cli.settings import Settings
@@ -27,7 +28,14 @@ class Chat:
     """One conversation: reads a message or a command, answers it, goes on."""
 
     def __init__(
-        self, agent: Agent, started: Started, recorder: Recorder, view: View, reader: Reader, settings: Settings
+        self,
+        agent: Agent,
+        started: Started,
+        recorder: Recorder,
+        view: View,
+        reader: Reader,
+        settings: Settings,
+        standing: Standing | None = None,
     ) -> None:
         self.agent = agent
         self.started = started
@@ -35,6 +43,7 @@ class Chat:
         self.view = view
         self.reader = reader
         self.settings = settings
+        self.standing = standing or Standing(agent.workspace.root, settings.mode)
         self.connect: Connect = connect_mlx
         """Opens the model of other settings."""
         self.turns = 0
@@ -123,7 +132,13 @@ class Chat:
 
 
 async def chat(
-    workspace: Workspace, settings: Settings, recorder: Recorder, view: View, reader: Reader, connect: Connect
+    workspace: Workspace,
+    settings: Settings,
+    recorder: Recorder,
+    view: View,
+    reader: Reader,
+    connect: Connect,
+    standing: Standing | None = None,
 ) -> Exit:
     """Open the model and talk; at the end say where the session is."""
     view.busy("loading the model")
@@ -131,7 +146,7 @@ async def chat(
         async with open_agent(settings, workspace, connect) as (agent, started):
             view.idle()
             view.note(f"{started.model}, adapter {started.adapter or 'none'}; /help shows the commands")
-            conversation = Chat(agent, started, recorder, view, reader, settings)
+            conversation = Chat(agent, started, recorder, view, reader, settings, standing)
             conversation.connect = connect
             await conversation.run()
     finally:
