@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -13,15 +14,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
-from punie_cli import __version__, paths
+from punie_cli import __version__, paths, surroundings
 from punie_cli.errors import PunieError
 from punie_cli.settings import Settings, config_file, load
 
 # Loading MKL and mlx from a cold disk takes seconds.
 _TOOL_S = 120
 _LOW_DISK_GB = 1.0
+# Takes about a second per GB the first time.
+_HASHED_GB = 2.0
+# In a process of its own: a damaged wheel may end the process that imports it.
+_DEVICE = """
+import mlx.core as mx
+info = mx.device_info()
+limit = info.get("max_recommended_working_set_size") or info.get("total_memory")
+print(mx.default_device(), info.get("device_name", ""), f"{limit / 1e9:.1f} GB for models" if limit else "", sep="|")
+"""
 
 
 @dataclass(frozen=True)
@@ -50,26 +58,29 @@ class Report:
         return {"ok": self.ok, "checks": [asdict(check) for check in self.checks]}
 
 
-def examine(flags: dict[str, Any] | None = None) -> Report:
-    """Run all checks; takes a few seconds, because mlx and ty are started once."""
-    return Report(tuple(_checks(flags or {})))
+def examine(flags: dict[str, Any] | None = None, root: Path | None = None) -> Report:
+    """Run all checks; takes a few seconds, because mlx and ty are started once. `root` is the folder worked in."""
+    return Report(tuple(_checks(flags or {}, root or Path.cwd())))
 
 
-def _checks(flags: dict[str, Any]) -> Iterator[Check]:
+def _checks(flags: dict[str, Any], root: Path) -> Iterator[Check]:
     yield Check("punie", f"{__version__} in {Path(__file__).resolve().parent}")
     yield Check("python", f"{platform.python_version()} ({sys.executable})")
     yield Check("platform", platform.platform())
+    yield _tried("chip", lambda: Check("", surroundings.chip()))
     settings = Settings()
     try:
-        settings = load(flags)
+        settings = load(flags, root)
         there = "" if config_file().is_file() else " (none)"
         yield Check("settings", f"{config_file()}{there}", True, needed=True)
     except PunieError as error:
         yield Check("settings", error.message, False, error.hint, needed=True)
+    else:
+        yield _tried("origins", lambda: Check("", surroundings.origins(flags, root)))
     yield _tried("backend", _backend, needed=True)
     yield _tried("versions", _versions)
     yield _tried("BLAS", lambda: _blas(settings))
-    yield _tried("memory", _memory)
+    yield _tried("memory", lambda: Check("", surroundings.memory()))
     yield _tried("disk", _disk)
     for name, folder in (
         ("config", paths.config_dir()),
@@ -78,6 +89,9 @@ def _checks(flags: dict[str, Any]) -> Iterator[Check]:
         ("state", paths.state_dir()),
     ):
         yield _writable(name, folder)
+    yield _tried("log", lambda: Check("", surroundings.log()))
+    yield _tried("sessions", lambda: Check("", surroundings.sessions()))
+    yield _tried("terminal", lambda: Check("", surroundings.terminal()))
     with contextlib.suppress(PunieError):
         yield from _lost()
     yield _tried("model", lambda: _model(settings), needed=True)
@@ -103,16 +117,14 @@ def _backend() -> Check:
     from punie_cli.engine.blas import require_backend
 
     name = require_backend()
-    # In a process of its own: a damaged wheel may end the process that imports it.
-    code = "import mlx.core as mx; print(mx.default_device())"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, errors="replace", timeout=_TOOL_S, cwd="/"
+        [sys.executable, "-c", _DEVICE], capture_output=True, text=True, errors="replace", timeout=_TOOL_S, cwd="/"
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         reason = lines[-1] if lines else f"exit code {done.returncode}"
         return Check("", f"{name}, but mlx cannot be imported: {reason}", False, "reinstall punie-cli")
-    return Check("", f"{name}, {done.stdout.strip()}", True)
+    return Check("", ", ".join(part for part in (name, *done.stdout.strip().split("|")) if part), True)
 
 
 def _versions() -> Check:
@@ -138,11 +150,6 @@ def _blas(settings: Settings) -> Check:
     return Check("", f"{blas.name} from {blas.source}{place}{threads}", True)
 
 
-def _memory() -> Check:
-    memory = psutil.virtual_memory()
-    return Check("", f"{memory.available / 1e9:.1f} GB of {memory.total / 1e9:.1f} GB available")
-
-
 def _disk() -> Check:
     place = _existing(paths.data_dir())
     free = shutil.disk_usage(place).free / 1e9
@@ -166,7 +173,7 @@ def _lost() -> Iterator[Check]:
 
 def _model(settings: Settings) -> Check:
     from punie_cli.models import store
-    from punie_cli.models.files import check_complete, read_config
+    from punie_cli.models.files import check_complete, read_config, weight_hash
     from punie_cli.models.load import precision
 
     folder = store.find(settings.model)
@@ -175,6 +182,8 @@ def _model(settings: Settings) -> Check:
     # Without a backend there is no precision to tell; that is a check of its own.
     with contextlib.suppress(PunieError):
         text += f", {precision(read_config(folder)).text}"
+    if weights.size < _HASHED_GB * 1e9:
+        text += f", weights {weight_hash(folder)[:12]}"
     return Check("", text, True)
 
 
@@ -190,7 +199,8 @@ def _adapter(settings: Settings) -> Check:
     if choice.adapter is None:
         return Check("", "none: the model was not trained by punie", None)
     prompt = f", prompt {choice.core.hash[:12]}" if choice.core else ", without a prompt core"
-    return Check("", f"{choice.adapter}{prompt}", True)
+    weights = hashlib.sha256((choice.adapter / "adapters.safetensors").read_bytes()).hexdigest()
+    return Check("", f"{choice.adapter}, weights {weights[:12]}{prompt}", True)
 
 
 def _tool(settings: Settings, name: Literal["ty", "ruff"], builtin: str) -> Check:

@@ -2,21 +2,27 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from punie_cli import __version__
+from punie_cli import __version__, surroundings
+from punie_cli.doctor import examine
 from punie_cli.models.building import store_folder
+from punie_cli.models.files import weight_hash
+from punie_cli.paths import log_file
 from punie_cli.settings import config_file
+from punie_cli.store import session_file
 from tests.command_line import App, punie
 from tests.tiny import make_tiny_model
 
 NAMES = [
-    "punie", "python", "platform", "settings", "backend", "versions", "BLAS", "memory", "disk", "config", "data",
-    "cache", "state", "model", "adapter", "ty", "ruff", "pytest", "sandbox",
+    "punie", "python", "platform", "chip", "settings", "origins", "backend", "versions", "BLAS", "memory", "disk",
+    "config", "data", "cache", "state", "log", "sessions", "terminal", "model", "adapter", "ty", "ruff", "pytest",
+    "sandbox",
 ]  # fmt: skip
 
 
@@ -37,6 +43,37 @@ def test_a_machine_that_works() -> None:
     assert checks["ty"]["value"].startswith("ty 0.")
     assert checks["ruff"]["value"].startswith("ruff 0.")
     assert checks["pytest"]["ok"] is True
+    assert checks["origins"]["value"] == "model from the command line"
+    assert checks["model"]["value"].partition(", weights ")[2] == weight_hash(store_folder() / "tiny")[:12]
+    assert checks["sessions"]["value"] == f"none yet ({session_file()})"
+    assert checks["log"]["value"] == f"{log_file()} (none)"
+    assert checks["terminal"]["value"].startswith("no terminal, ")
+    assert all(check["value"] for check in checks.values())
+
+
+def test_where_settings_come_from_without_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config_file().parent.mkdir(parents=True)
+    config_file().write_text("notify = 'curl -H secret-token'\nmax_steps = 3\n")
+    Path("pyproject.toml").write_text("[tool.punie]\nmode = 'read-only'\nadapter = 'theirs'\n")
+    monkeypatch.setenv("PUNIE_COLOR", "never")
+    report = examine(root=tmp_path)
+    here = Path(os.path.realpath(tmp_path)) / "pyproject.toml"
+    assert next(check.value for check in report.checks if check.name == "origins") == (
+        f"max_steps, notify from {config_file()}; mode from {here}; color from the environment; "
+        f"not applied: adapter of {here}"
+    )
+    assert "secret-token" not in json.dumps(report.json())
+
+
+def test_what_punie_keeps(tmp_path: Path) -> None:
+    assert punie("exec", "-", stdin="print(1)").code == 0
+    log_file().parent.mkdir(parents=True, exist_ok=True)
+    log_file().write_text("x" * 200_000)
+    assert surroundings.sessions().startswith(f"1 in {session_file()}, ")
+    assert surroundings.log().startswith(f"{log_file()}, 0.2 MB, last written 20")
+    session_file().write_text("no store" * 200)
+    with pytest.raises(sqlite3.DatabaseError):
+        surroundings.sessions()
 
 
 def test_without_a_model() -> None:
