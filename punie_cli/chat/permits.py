@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from punie_cli.chat.commands import Command
 from punie_cli.errors import UsageError
 from punie_cli.permits import Permits
-from punie_cli.settings import MODES
+from punie_cli.settings import MODES, Mode
 
 if TYPE_CHECKING:
     from punie_cli.chat.repl import Chat
@@ -41,16 +41,22 @@ def _removable(chat: "Chat") -> Iterable[str]:
     return [f"remove {at}" for at, _ in enumerate(Permits(chat.agent.workspace.root).all(), 1)]
 
 
+def next_mode(chat: "Chat") -> None:
+    """Change to the mode that comes after the present one."""
+    _set(chat, MODES[(MODES.index(chat.standing.mode) + 1) % len(MODES)])
+
+
 def _mode(chat: "Chat", argument: str) -> None:
-    if argument == "next":
-        argument = MODES[(MODES.index(chat.standing.mode) + 1) % len(MODES)]
-    if argument:
-        wanted = next((mode for mode in MODES if mode == argument), None)
-        if wanted is None:
-            raise UsageError(f"there is no mode '{argument}'; there are: {', '.join(MODES)}", f"/mode {MODES[0]}")
-        chat.standing.mode = wanted
-        # The toolbar reads it there.
-        chat.settings = chat.settings.model_copy(update={"mode": wanted})
+    wanted = next((mode for mode in MODES if mode == (argument or chat.standing.mode)), None)
+    if wanted is None:
+        raise UsageError(f"there is no mode '{argument}'; there are: {', '.join(MODES)}", f"/mode {MODES[0]}")
+    _set(chat, wanted)
+
+
+def _set(chat: "Chat", mode: Mode) -> None:
+    chat.standing.mode = mode
+    # The toolbar reads it there.
+    chat.settings = chat.settings.model_copy(update={"mode": mode})
     chat.view.note(f"{chat.standing.mode}: {_MEANINGS[chat.standing.mode]}")
 
 
