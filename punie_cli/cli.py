@@ -1431,7 +1431,7 @@ def config_show(app: App, origin: bool, root: Path, json_: bool) -> None:
     from punie_cli import config as room
     from punie_cli.render import print_listing
 
-    print_listing(room.shown(root, origin=origin, note=_tell), "json" if json_ else "table", app.settings(root).color)
+    print_listing(room.shown(root, origin=origin), "json" if json_ else "table", app.settings(root).color)
 
 
 @_examples("punie config set model embedded", "punie config set --project mode read-only", "punie config set allow ''")

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +97,9 @@ def template() -> str:
     return "".join(lines)
 
 
-def shown(root: Path | None, *, origin: bool = False, note: Callable[[str], None] = lambda text: None) -> Listing:
+def shown(root: Path | None, *, origin: bool = False) -> Listing:
     """Every setting with its value, and with `origin` the place it comes from."""
-    resolved = resolve(None, root, note)
+    resolved = resolve(None, root)
     rows, items = [], []
     for name in Settings.model_fields:
         value, layer = getattr(resolved.settings, name), resolved.origins.get(name)

@@ -32,10 +32,12 @@ _ANYTHING = frozenset({
 # What these run stands anywhere among their words.
 _WRAPPERS = frozenset({
     "busybox", "chroot", "command", "docker", "doas", "env", "eval", "exec", "find", "kubectl", "nice", "nohup",
-    "parallel", "podman", "setsid", "ssh", "stdbuf", "su", "sudo", "time", "timeout", "watch", "xargs",
+    "parallel", "podman", "punie", "setsid", "ssh", "stdbuf", "su", "sudo", "time", "timeout", "watch", "xargs",
 })  # fmt: skip
 # `uv run` and `python -m` say nothing yet about what is run.
 _GOES_ON = frozenset({"run", "exec", "x", "-m"})
+_URL = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_MARKS = re.compile(r"[=@:,]")
 _VERSION = re.compile(r"[\d.]+(\.exe)?$|\.exe$")
 
 
@@ -266,7 +268,7 @@ def _too_wide(words: tuple[str, ...]) -> bool:
     """Whether a command that begins so may be any program."""
     name = _VERSION.sub("", words[0].rsplit("/", 1)[-1].casefold())
     options_only = all(word.startswith("-") or word in _GOES_ON for word in words[1:])
-    return name in _WRAPPERS or (name in _ANYTHING and options_only)
+    return name in _WRAPPERS or "punie_cli" in words or (name in _ANYTHING and options_only)
 
 
 def _checked(permit: Permit) -> Permit:
@@ -305,27 +307,30 @@ def _lies_in(pattern: str, relative: str) -> bool:
 
 
 def _touches_secrets(words: list[str]) -> bool:
-    # Also the value in --file=.env and in -f.env.
-    parts = [part for word in words for part in (word, word.partition("=")[2], word[2:] if word[0:1] == "-" else "")]
-    return any(part and (is_secret(part) or is_protected(part)) for part in parts)
+    return any(is_secret(piece) or is_protected(piece) for word in words for piece in _pieces(word))
 
 
 def _leads_out(word: str, root: Path) -> bool:
     """Whether a word may name a place outside the project."""
-    parts = [word, word.partition("=")[2], word[2:] if word.startswith("-") else ""]
-    for part in parts:
-        if part.startswith("~") or ".." in part.split("/"):
-            return True
-        if "/" in part and "://" not in part and not _inside(part, root):
-            return True
-    return False
+    return any(piece.startswith("~") or ".." in piece.split("/") or not _inside(piece, root) for piece in _pieces(word))
+
+
+def _pieces(word: str) -> list[str]:
+    """What may be a path in a word: `--file=a`, `-fa`, `@a` and `host:a` have one behind their marks."""
+    if _URL.match(word):
+        return [word]
+    starts = (word, word[2:]) if word.startswith("-") else (word,)
+    return [piece for start in starts for piece in (start, *_MARKS.split(start)) if piece]
 
 
 def _inside(path: str, root: Path) -> bool:
     try:
         confine.resolve(root, path)
-    except (OSError, ValueError):
+    except PermissionError:
         return False
+    except (OSError, ValueError):
+        # No path that a program could name, such as a pattern with a backslash.
+        return "/" not in path
     return True
 
 

@@ -177,7 +177,9 @@ def test_completion(shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "BASH_COMPLETION_USER_DIR"):
         monkeypatch.delenv(variable, raising=False)
     script = punie("completion", shell)
-    assert (script.code, "_PUNIE_COMPLETE" in script.stdout, script.stderr) == (0, True, "")
+    assert (script.code, "_PUNIE_COMPLETE" in script.stdout) == (0, True)
+    # The bash of macOS is so old that click warns.
+    assert script.stderr == "" or shell == "bash"
     file = (
         tmp_path
         / {
