@@ -37,6 +37,7 @@ _SCHEMA = (
     session TEXT NOT NULL,
     turn INTEGER NOT NULL,
     step INTEGER NOT NULL,
+    mark TEXT NOT NULL,     -- tells turns of the same number apart: after a rewind it comes again
     at TEXT NOT NULL,       -- UTC, ISO 8601
     path TEXT NOT NULL,     -- relative to the root, with /
     before TEXT,            -- SHA-256 of the content; NULL where there was no file
@@ -52,11 +53,12 @@ _SCHEMA = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a session something happens."""
+    """Where in a session something happens; `mark` tells turns of the same number apart."""
 
     session: str
     turn: int
     step: int
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Write:
     session: str
     turn: int
     step: int
+    mark: str
     at: str
     path: str
     before: str | None
@@ -74,6 +77,10 @@ class Write:
     mode: int | None
     folders: tuple[str, ...]
     undone: int | None
+
+    def same_turn(self, other: "Write") -> bool:
+        """Whether both were written in one turn."""
+        return (self.session, self.turn, self.mark) == (other.session, other.turn, other.mark)
 
 
 class Journal:
@@ -133,12 +140,12 @@ class Journal:
         """Entries of this project in their order; `where` is SQL over the columns."""
         if not self.file.exists():
             return []
-        names = "id, session, turn, step, at, path, before, after, mode, folders, undone"
+        names = "id, session, turn, step, mark, at, path, before, after, mode, folders, undone"
         with self._open() as db:
             rows = db.execute(
                 f"SELECT {names} FROM writes WHERE root = ? AND ({where}) ORDER BY id", (str(self.root), *values)
             ).fetchall()
-        return [Write(*row[:9], tuple(json.loads(row[9])), row[10]) for row in rows]
+        return [Write(*row[:10], tuple(json.loads(row[10])), row[11]) for row in rows]
 
     def blob(self, digest: str | None) -> bytes | None:
         """A content by its hash; None for that of no file."""
@@ -168,6 +175,7 @@ class Journal:
             place.session,
             place.turn,
             place.step,
+            place.mark,
             datetime.now(UTC).isoformat(timespec="seconds"),
             relative,
             None if before is None else digest(before),
@@ -187,8 +195,8 @@ class Journal:
             for name, text in contents.items():
                 db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)", (name, len(text), text))
             kept = db.execute(
-                "INSERT INTO writes (root, session, turn, step, at, path, before, after, mode, folders) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO writes (root, session, turn, step, mark, at, path, before, after, mode, folders) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             ).lastrowid
             self._prune(db, place.session)
@@ -207,12 +215,13 @@ class Journal:
             if count <= MAX_ENTRIES and size <= MAX_BYTES:
                 return
             oldest = db.execute(
-                "SELECT root, session, turn FROM writes WHERE session != ? AND (? OR root = ?) ORDER BY id LIMIT 1",
+                "SELECT root, session, turn, mark FROM writes WHERE session != ? AND (? OR root = ?) "
+                "ORDER BY id LIMIT 1",
                 (session, count <= MAX_ENTRIES, str(self.root)),
             ).fetchone()
             if oldest is None:
                 return
-            db.execute("DELETE FROM writes WHERE root = ? AND session = ? AND turn = ?", oldest)
+            db.execute("DELETE FROM writes WHERE root = ? AND session = ? AND turn = ? AND mark = ?", oldest)
             _sweep(db)
 
     @contextlib.contextmanager

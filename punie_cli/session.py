@@ -25,6 +25,8 @@ class Recorder:
         self.command = command
         self.turns = 0
         self.step = 0
+        # Unlike the number of a turn, which comes again after a rewind, it names one turn for good.
+        self._mark = new_session_id()
         self._n = 0
         self._store = store
         self._sink = sink
@@ -40,6 +42,7 @@ class Recorder:
             case Prompted():
                 self.turns += 1
                 self.step = 0
+                self._mark = new_session_id()
             case Used():
                 self.step += 1
             case Program() if self.step == 0:
@@ -53,7 +56,7 @@ class Recorder:
 
     def place(self) -> Place:
         """Where the session is now, for the undo journal."""
-        return Place(self.session, self.turns, self.step)
+        return Place(self.session, self.turns, self.step, self._mark)
 
     def restart(self) -> None:
         """Go on as a new session; its first event must be Started."""

@@ -59,7 +59,7 @@ def take_back(journal: Journal, session: str | None = None, path: str | None = N
         if not mine:
             raise PunieError(f"nothing to undo: punie wrote no file {_in(journal, path)}")
         last = mine[-1]
-        turn = [write for write in mine if (write.session, write.turn) == (last.session, last.turn)]
+        turn = [write for write in mine if write.same_turn(last)]
         later = [write for write in entries if write.id > turn[0].id and write not in turn]
         steps = {name: _Step(writes, writes[0].before, writes[-1].after) for name, writes in _by_path(turn).items()}
         problems = {
@@ -94,12 +94,14 @@ def put_back(journal: Journal, path: str | None = None) -> Done:
 
 def changes_of(journal: Journal, session: str, turn: int | None = None) -> list[Change]:
     """What a session changed: its files before its first write, and now. Of one turn: before it, and after it."""
+    chosen = journal.writes("session = ? AND undone IS NULL", [session])
+    if turn is not None:
+        chosen = [write for write in chosen if write.turn == turn]
+        chosen = [write for write in chosen if write.same_turn(chosen[-1])]
     found = []
-    for path, writes in _by_path(journal.writes("session = ? AND undone IS NULL", [session])).items():
-        chosen = [write for write in writes if turn in (None, write.turn)]
-        if chosen:
-            now = content(journal.root, path) if turn is None else journal.blob(chosen[-1].after)
-            found.append(Change(path, journal.blob(chosen[0].before), now))
+    for path, writes in _by_path(chosen).items():
+        now = content(journal.root, path) if turn is None else journal.blob(writes[-1].after)
+        found.append(Change(path, journal.blob(writes[0].before), now))
     return [change for change in found if change.old != change.new]
 
 

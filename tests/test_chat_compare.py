@@ -1,16 +1,21 @@
 """/compare: the same prompt to two models, each in a copy of the project, and the choice."""
 
+import io
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from punie_cli import journal
+from punie_cli.agent.events import Answered, Failed, Program
 from punie_cli.chat import comparing
+from punie_cli.chat.sides import Side, show_sides
 from punie_cli.errors import UsageError
 from punie_cli.evaluation import scratch
 from punie_cli.evaluation.scratch import Copied, copy_project, snapshot
 from punie_cli.journal import Journal
+from punie_cli.render import View
 from tests.command_line import program
 from tests.talks import talk
 
@@ -120,6 +125,19 @@ async def test_what_cannot_be_compared(project: Path, monkeypatch: pytest.Monkey
         await chat.say("hi")
         monkeypatch.setattr(comparing, "fits_beside", FITS)
         assert (await chat.say("/compare other")).startswith("Error: no model 'other'")
+
+
+def test_beside_each_other_where_there_is_room() -> None:
+    file = io.StringIO()
+    view = View()
+    view.err = Console(file=file, force_terminal=True, color_system=None, width=104)
+    first = Side("one", "x", None, (Program("a = 1\nb = '\x1b[2J'"), Answered("Done \x1b[2J.", "stop")), "", 1.25)
+    second = Side("two", None, None, (Failed(1, "it broke", None),), "-old\n+new\n", 0.5)
+    show_sides(view, (first, second))
+    left = ["1: one, adapter x", "│ a = 1", "│ b = '\\x1b[2J'", "Done \\x1b[2J.", "no file was changed"]
+    right = ["2: two, adapter none", "Error: it broke", "-old", "+new", "0 steps, 0 tokens, 0.5 s"]
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert lines == [f"{a:53}{b}" for a, b in zip(left, right, strict=True)] + ["0 steps, 0 tokens, 1.2 s"]
 
 
 def test_a_copy_leaves_out_what_is_large_or_leads_outside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

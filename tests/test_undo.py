@@ -86,6 +86,15 @@ def test_turns_go_back_one_by_one_and_forth_in_the_other_order(root: Path) -> No
         assert tree(root) == expected
 
 
+def test_turns_of_the_same_number_are_two(root: Path) -> None:
+    for mark in ("before", "after"):
+        with closing(Journal(root, lambda mark=mark: Place("one", 2, 1, mark))) as kept:
+            kept.replace(f"{mark}.py", b"x")
+    assert [change.path for change in changes_of(Journal(root), "one", 2)] == ["after.py"]
+    take_back(Journal(root), "one")
+    assert tree(root) == {"before.py": "x"}
+
+
 def test_a_new_write_ends_the_redo_of_its_file_alone(root: Path) -> None:
     write(root, 1, "a.py", "1\n")
     write(root, 2, "b.py", "2\n")
@@ -428,4 +437,4 @@ class Undoing(RuleBasedStateMachine):
 
 
 TestUndoing = Undoing.TestCase
-TestUndoing.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+TestUndoing.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
