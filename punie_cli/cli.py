@@ -204,22 +204,23 @@ def exec_(app: App, file: str, json_: bool, root: Path, allow: str | None) -> in
 def chat(app: App, root: Path, **flags: Any) -> int:
     """Talk in the terminal.
 
-    Enter sends, Alt-Enter begins a new line, /help shows the rest. Ctrl-C stops a reply and its program; Ctrl-D
-    leaves. Writes and commands are asked about, with a diff.
+    Enter sends, Alt-Enter begins a new line, /help shows the rest. The prompt stays open while a turn runs: what is
+    typed then is sent afterwards. Ctrl-C stops a reply and its program; Ctrl-D leaves. Writes and commands are asked
+    about, with a diff.
     """
     from punie_cli import talk, terminal
     from punie_cli.agent.open import connect_mlx
     from punie_cli.chat.approve import person
     from punie_cli.chat.readers import open_reader
     from punie_cli.chat.repl import chat as talk_on
+    from punie_cli.chat.screen import Screen
     from punie_cli.permits import unattended
-    from punie_cli.render import View
 
     if terminal.is_interactive():
         _offer_trust(root)
     settings = app.settings(root, **flags)
-    view = View(color=settings.color)
-    reader = open_reader(root.resolve())
+    view = Screen(color=settings.color)
+    reader = open_reader(root.resolve(), settings)
     standing = _standing(view, settings, root)
     approver = person(view, reader.answer, standing) if terminal.is_interactive() else unattended(standing)
     workspace = talk.open_workspace(root, settings, approver)

@@ -42,12 +42,12 @@ def error_text(error: dict[str, Any]) -> str:
     return visible(f"{error['kind']}: {error['message']}{place}")
 
 
-def folded(lines: Sequence[str]) -> list[str]:
-    """The lines, or the first and last of many."""
+def folded(lines: Sequence[str], unfold: str = "") -> list[str]:
+    """The lines, or the first and last of many; `unfold` says how to see them all."""
     if len(lines) <= _FOLD_LINES:
         return list(lines)
     left_out = len(lines) - _HEAD_LINES - _TAIL_LINES
-    return [*lines[:_HEAD_LINES], f"… {left_out} lines …", *lines[-_TAIL_LINES:]]
+    return [*lines[:_HEAD_LINES], f"… {left_out} lines{unfold} …", *lines[-_TAIL_LINES:]]
 
 
 def _short(value: Any) -> str:

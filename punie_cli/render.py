@@ -49,11 +49,17 @@ class View:
     On a terminal an answer is shown block by block while it is written: `parse` reads a reply so far.
     """
 
+    # How to see the whole of what was folded.
+    _unfold = ""
+
     def __init__(self, *, color: Color = "auto", quiet: bool = False, answers: bool = True) -> None:
         self.out = _console(sys.stdout, color)
         self.err = _console(sys.stderr, color)
         self._last = ""
         self.parse: Callable[[str], Step] | None = None
+        self.begun: Callable[[str], list[str] | None] | None = None
+        self.whole = ""
+        """The last output of a program, unfolded."""
         self._quiet = quiet
         self._answers = answers
         self._reply = ""
@@ -81,6 +87,8 @@ class View:
                 self._call(event)
             case Output():
                 self._last = output_body(as_message(event))
+                parts = (event.text.rstrip("\n"), error_text(event.error) if event.error else "")
+                self.whole = "\n".join(part for part in parts if part)
                 self._output(event)
                 self.busy("thinking")
             case Answered():
@@ -183,6 +191,16 @@ class View:
         else:
             self.training(event)
 
+    def lines(self, text: str) -> None:
+        """Text that no model wrote, folded where it is long."""
+        self.idle()
+        for line in folded(visible(text).splitlines(), self._unfold):
+            self.err.print(Text(f"  {line}"), soft_wrap=True)
+
+    def rest(self) -> None:
+        """Nothing goes on any more."""
+        self.idle()
+
     def bell(self) -> None:
         """Ring the bell of a terminal."""
         if self.err.is_terminal:
@@ -237,34 +255,42 @@ class View:
             self.out.print()
         # Markdown would join the lines of an output.
         fenced = expand(text, f"~~~~text\n{self._last}\n~~~~")
-        self.out.print(Markdown(visible(fenced).strip("\n")))
+        self._markdown(visible(fenced).strip("\n"))
+
+    def _markdown(self, text: str) -> None:
+        self.out.print(Markdown(text))
 
     def _program(self, code: str) -> None:
+        self._code(visible(code).rstrip("\n"))
+
+    def _code(self, code: str, begin: int = 0) -> None:
+        """The lines of a program from `begin` on, coloured as parts of the whole."""
         if self._quiet:
             return
-        code = visible(code).rstrip("\n")
         lines = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code)
-        for line in lines.split("\n"):
+        for line in lines.split("\n", allow_blank=True)[begin : code.count("\n") + 1]:
             self.err.print(Text(_GUTTER, style="dim") + line, soft_wrap=True)
 
     def _call(self, event: Called) -> None:
         if self._quiet:
             return
         self.idle()
+        self.err.print(self._call_line(event), soft_wrap=True)
+
+    def _call_line(self, event: Called) -> Text:
         line = Text("• ", style="dim") + Text(call_text(event.builtin, event.args))
         summary = outcome_text(event)
         if summary:
             line += Text(f" → {summary}", style="" if event.ok else "red")
         if event.seconds >= _SLOW_S:
             line += Text(f" ({event.seconds:.0f} s)", style="dim")
-        self.err.print(line, soft_wrap=True)
+        return line
 
     def _output(self, event: Output) -> None:
         self.idle()
         if self._quiet:
             return
-        for line in folded(visible(event.text).rstrip("\n").splitlines()):
-            self.err.print(Text(f"  {line}"), soft_wrap=True)
+        self.lines(event.text.rstrip("\n"))
         if event.error is not None:
             self.err.print(Text(f"  {error_text(event.error)}", style="red"), soft_wrap=True)
 

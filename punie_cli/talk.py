@@ -80,7 +80,7 @@ async def follow(agent: Agent, text: str, recorder: Recorder, view: View) -> End
     approver = agent.workspace.approver
     agent.workspace = agent.workspace.with_approver(_watched(approver, ending))
     answered = False
-    view.parse = agent.renderer.parse
+    view.parse, view.begun = agent.renderer.parse, agent.renderer.dialect.begun
     try:
         async with aclosing(agent.turn(text)) as events:
             async for event in events:

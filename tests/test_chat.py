@@ -1,39 +1,29 @@
 """punie chat: keys and commands through a pipe, plain lines, and a real terminal."""
 
 import asyncio
-import io
 import os
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pexpect
 import pytest
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
 
-from punie_cli.agent.open import Connected
 from punie_cli.approvals import Decision
-from punie_cli.chat.approve import person, read_answer
+from punie_cli.chat.approve import read_answer
 from punie_cli.chat.commands import Typed, commands, find
 from punie_cli.chat.keys import KEYS
-from punie_cli.chat.readers import PromptReader, history_file
-from punie_cli.chat.repl import chat
-from punie_cli.engine.base import Finish, Prompt, Reply, Text
-from punie_cli.render import View
-from punie_cli.session import Recorder
-from punie_cli.settings import Settings
-from punie_cli.store import Store, session_file
-from punie_cli.workspace import Workspace
-from tests.command_line import CharTokenizer, program
+from punie_cli.chat.readers import history_file
+from punie_cli.engine.base import Prompt, Reply, Text
+from punie_cli.store import session_file
+from tests.chatting import ALT_ENTER, CTRL_C, CTRL_D, CTRL_J, ENTER, Keys, keys
+from tests.command_line import program
 from tests.fake import QueueEngine
 
-ENTER, ALT_ENTER, CTRL_C, CTRL_D, CTRL_J = "\r", "\x1b\r", "\x03", "\x04", "\n"
 OPENED = "fake, adapter none; /help shows the commands\n"
 
 
@@ -45,45 +35,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-class Keys:
-    """Types keys into a chat; `engine.prompts` tells afterwards what the model was asked."""
-
-    def __init__(self, engine: QueueEngine) -> None:
-        self.engine = engine
-        self.stdout = ""
-        self.stderr = ""
-
-    async def type(self, keys: str) -> None:
-        async def connect(settings: Settings) -> Connected:
-            return Connected(self.engine, CharTokenizer())
-
-        out, err = io.StringIO(), io.StringIO()
-        with create_pipe_input() as pipe, redirect_stdout(out), redirect_stderr(err):
-            view = View()
-            reader = PromptReader(history_file(Path.cwd()), input=pipe, output=DummyOutput())
-            pipe.send_text(keys)
-            recorder = Recorder("chat", Store(warn=view.note))
-            workspace = Workspace(Path.cwd(), person(view, reader.answer))
-            await chat(workspace, Settings(), recorder, view, reader, connect)
-            recorder.close()
-        self.stdout, self.stderr = out.getvalue(), err.getvalue().replace(recorder.session, "SESSION")
-
-    @property
-    def asked(self) -> list[str]:
-        """The last message of each prompt."""
-        return [prompt.messages[-1]["content"] for prompt in self.engine.prompts]
-
-
-def keys(replies: Iterable[str | tuple[str, Finish]] = ()) -> Keys:
-    return Keys(QueueEngine(replies))
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
 def left(turns: str) -> str:
-    return f"{turns}; the last session is SESSION in {session_file()}\n"
+    return f"{turns}; to go on: punie chat --session SESSION\n"
 
 
 async def test_a_conversation() -> None:
@@ -288,7 +245,7 @@ def environment() -> dict[str, str]:
 def test_lines_of_a_pipe(environment: dict[str, str], project: Path) -> None:
     command = [sys.executable, "-c", _CHAT, "chat", "--allow", "write"]
     done = subprocess.run(command, input="write\n\n/nothing\nlast", capture_output=True, text=True, env=environment)
-    session = re.findall("session is ([0-9a-f]{8}) in", done.stderr)[0]
+    session = re.findall("--session ([0-9a-f]{8})", done.stderr)[0]
     assert (done.returncode, done.stdout, (project / "a.txt").read_text()) == (0, "It is **written**.\nBye.\n", "x")
     assert done.stderr.replace(session, "SESSION") == (
         OPENED + "│ write_file('a.txt', 'x')\n• write_file(path='a.txt', text='x') → lines 1\n"
@@ -309,8 +266,7 @@ def test_in_a_terminal(term: str, environment: dict[str, str], project: Path) ->
         echo=False,
     )
     child.expect_exact(">")
-    # What is typed before a question is no answer to it.
-    child.send("write it\ry\r")
+    child.send("write it\r")
     child.expect_exact("A program wants to create a.txt (1 line)")
     child.expect_exact("Allow it?")
     assert not (project / "a.txt").exists()
@@ -319,7 +275,7 @@ def test_in_a_terminal(term: str, environment: dict[str, str], project: Path) ->
     child.expect_exact(">")
     child.send(CTRL_C)
     child.send("/exit\r")
-    child.expect_exact("1 turn; the last session is ")
+    child.expect_exact("1 turn; to go on: punie chat --session ")
     child.expect(pexpect.EOF)
     child.close()
     assert (child.exitstatus, (project / "a.txt").read_text()) == (0, "x")

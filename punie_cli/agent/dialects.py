@@ -116,6 +116,14 @@ class Tags:
         end = tags.index("</code>", start) if closed else len(lines)
         return Step("program", self._unescape(lines[start:end]), closed)
 
+    def begun(self, reply: str) -> list[str] | None:
+        """The finished lines of a program that is being written; None while there is none."""
+        step = self.parse(reply)
+        if step.kind == "answer":
+            return None
+        lines = step.text.split("\n")
+        return lines if step.closed else lines[:-1]
+
     def _unescape(self, lines: list[str]) -> str:
         return self._escape.undo("\n".join(_unescape_line(line) for line in lines))
 
@@ -176,6 +184,16 @@ class Native:
         if re.fullmatch(r"\\+null", code, re.IGNORECASE):
             code = code[1:]
         return Step("program", self._escape.undo(code), closed)
+
+    def begun(self, reply: str) -> list[str] | None:
+        """The finished lines of a program that is being written; None while there is none, or they cannot be told."""
+        lines = reply.split("\n")[:-1]
+        if self.tags is None or self._start not in reply or self.tags[0] not in lines:
+            return None
+        lines = lines[lines.index(self.tags[0]) + 1 :]
+        if self.tags[1] in lines:
+            lines = lines[: lines.index(self.tags[1])]
+        return [self._escape.undo(line) for line in lines]
 
 
 def _xml_tags(parser: Callable[[str, list[dict[str, Any]]], Any]) -> tuple[str, str] | None:

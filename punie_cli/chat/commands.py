@@ -57,6 +57,7 @@ class Typed:
 
 def _help(chat: "Chat", argument: str) -> None:
     rows = [(command.usage, command.doc) for command in commands()]
+    rows.append(("!COMMAND", "run a command of your own; the model is not told"))
     rows += [(key.label, key.doc) for key in KEYS]
     width = max(len(name) for name, _ in rows)
     chat.view.write("".join(f"{name:{width}}  {doc}\n" for name, doc in rows))
@@ -67,22 +68,39 @@ def _new(chat: "Chat", argument: str) -> None:
     chat.view.note("a new conversation; the model has forgotten the last one")
 
 
+def _output(chat: "Chat", argument: str) -> None:
+    if chat.view.whole:
+        chat.view.write(f"{chat.view.whole}\n")
+    else:
+        chat.view.note("there is no output yet")
+
+
 def _exit(chat: "Chat", argument: str) -> None:
     chat.leave()
 
 
 _OWN = (
-    Command("/help", "show the commands and the keys", _help),
+    Command("/help", "show the commands and the keys", _help, at_once=True),
+    Command("/output", "show the last output whole", _output, at_once=True),
     Command("/new", "forget the conversation and start another session", _new),
-    Command("/exit", "leave", _exit),
+    Command("/exit", "leave; a turn that runs is stopped", _exit, at_once=True),
 )
 
 
 def commands() -> tuple[Command, ...]:
     """All commands, in the order of `/help`."""
-    from punie_cli.chat import comparing, permits, switching, undo, verdicts
+    from punie_cli.chat import comparing, editor, permits, switching, undo, verdicts
 
-    return (*_OWN[:1], *switching.COMMANDS, *undo.COMMANDS, *comparing.COMMANDS, *verdicts.COMMANDS, *permits.COMMANDS, *_OWN[1:])
+    return (
+        *_OWN[:1],
+        *editor.COMMANDS,
+        *switching.COMMANDS,
+        *undo.COMMANDS,
+        *comparing.COMMANDS,
+        *verdicts.COMMANDS,
+        *permits.COMMANDS,
+        *_OWN[1:],
+    )
 
 
 def find(text: str) -> Typed | str | None:

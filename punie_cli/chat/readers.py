@@ -1,31 +1,35 @@
-"""Where the lines of a chat come from: prompt-toolkit in a terminal, plain lines elsewhere (a pipe, TERM=dumb)."""
+"""Where the lines of a chat come from: an open prompt in a terminal, plain lines elsewhere (a pipe, TERM=dumb)."""
 
 import asyncio
-import contextlib
-import hashlib
 import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.history import FileHistory
-from prompt_toolkit.input import Input
-from prompt_toolkit.input.typeahead import clear_typeahead
-from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.output import Output
-
-from punie_cli import paths
-from punie_cli.chat.keys import bindings
+from punie_cli.chat.history import history_file
+from punie_cli.chat.prompt import PROMPT, Person, PromptReader
 from punie_cli.errors import UsageError
+from punie_cli.settings import Settings
 from punie_cli.talk import EXAMPLE
-from punie_cli.terminal import Lines, drop_typed_ahead, is_interactive
+from punie_cli.terminal import Lines, is_interactive
 
-PROMPT = "> "
+__all__ = ["PlainReader", "PromptReader", "Reader", "history_file", "open_reader"]
 
 
 class Reader(Protocol):
-    """Reads what the person types."""
+    """Reads what the person types. `person` tells whether someone is there, `queued` how many messages wait."""
+
+    @property
+    def person(self) -> bool: ...
+
+    @property
+    def queued(self) -> int: ...
+
+    def open(self, chat: Person) -> AbstractAsyncContextManager[None]:
+        """Read for this conversation; around all other calls."""
+        ...
 
     async def message(self) -> str | None:
         """The next message; None when the person leaves."""
@@ -35,54 +39,42 @@ class Reader(Protocol):
         """One line in answer to a question; None for none. Ctrl-C raises CancelledError: the turn is over."""
         ...
 
+    async def edit(self, text: str) -> None:
+        """Open what stands in the prompt, else `text`, in an editor; UsageError where there is no prompt."""
+        ...
+
     def interrupt(self) -> None:
-        """Ctrl-C came as a signal while nothing runs."""
+        """Ctrl-C came as a signal."""
+        ...
+
+    def drop(self) -> int:
+        """Forget the messages that wait; returns how many there were."""
+        ...
+
+    def ring(self) -> None:
+        """Call the person, who may have gone on with something else."""
         ...
 
 
-class PromptReader:
-    """A prompt with editing, history and several lines."""
-
-    def __init__(self, history: Path, *, input: Input | None = None, output: Output | None = None) -> None:
-        self._session: PromptSession[str] = PromptSession(
-            history=History(history),
-            key_bindings=bindings(),
-            multiline=True,
-            prompt_continuation="",
-            input=input,
-            output=output,
-        )
-        self._on_terminal = input is None
-        # Answers do not belong in the history of messages.
-        keys = KeyBindings()
-        keys.add("c-c")(_cancel)
-        self._answers: PromptSession[str] = PromptSession(key_bindings=keys, input=input, output=output)
-
-    async def message(self) -> str | None:
-        # A signal while the prompt is open is the REPL's to handle; the key Ctrl-C is a key.
-        with contextlib.suppress(EOFError):
-            return await self._session.prompt_async(PROMPT, handle_sigint=False)
-        return None
-
-    async def answer(self, prompt: str) -> str | None:
-        if self._on_terminal:
-            drop_typed_ahead()
-            clear_typeahead(self._answers.input)
-        with contextlib.suppress(EOFError):
-            return await self._answers.prompt_async(prompt, handle_sigint=False)
-        return None
-
-    def interrupt(self) -> None:
-        self._session.default_buffer.reset()
-
-
 class PlainReader:
-    """Lines of stdin, each a message. The prompt is shown on `prompt_on`, on none when that is None."""
+    """Lines of stdin, each a message. The prompt is shown on `prompt_on`, on none when that is None.
+
+    It reads no line while a turn runs.
+    """
+
+    queued = 0
 
     def __init__(self, prompt_on: TextIO | None) -> None:
+        self.person = prompt_on is not None
+        self._chat: Person | None = None
         self._lines = Lines(sys.stderr)
         self._prompt_on = prompt_on
         self._reading: asyncio.Task[str | None] | None = None
+
+    @asynccontextmanager
+    async def open(self, chat: Person) -> AsyncGenerator[None]:
+        self._chat = chat
+        yield
 
     async def message(self) -> str | None:
         if self._prompt_on is not None:
@@ -102,47 +94,30 @@ class PlainReader:
     async def answer(self, prompt: str) -> str | None:
         return await self._lines.ask(prompt)
 
+    async def edit(self, text: str) -> None:
+        raise UsageError("there is no prompt here that could take the text", "punie chat, in a terminal")
+
     def interrupt(self) -> None:
+        if self._chat is not None and self._chat.interrupt():
+            return
         if self._reading is not None:
             self._reading.cancel()
             if self._prompt_on is not None:
                 self._prompt_on.write("\n")
 
+    def drop(self) -> int:
+        return 0
 
-class History(FileHistory):
-    """Messages in a private file; one that starts with a space is not kept. A file that fails is left alone."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-
-    def load_history_strings(self) -> Any:
-        with contextlib.suppress(OSError):
-            return super().load_history_strings()
-        return []
-
-    def store_string(self, string: str) -> None:
-        if not string.startswith(" "):
-            with contextlib.suppress(OSError):
-                super().store_string(string)
+    def ring(self) -> None:
+        if self._prompt_on is not None:
+            self._prompt_on.write("\a")
+            self._prompt_on.flush()
 
 
-def open_reader(root: Path) -> Reader:
+def open_reader(root: Path, settings: Settings) -> Reader:
     """The reader that suits this terminal; `root` names the history. UsageError when stdin is closed."""
     if sys.stdin is None or sys.stdin.closed:
         raise UsageError("there is no stdin to read messages from", EXAMPLE)
     if is_interactive() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
-        return PromptReader(history_file(root))
+        return PromptReader(history_file(root), root, vi=settings.keys == "vi")
     return PlainReader(sys.stderr if sys.stdin.isatty() else None)
-
-
-def history_file(root: Path) -> Path:
-    """The history of one project."""
-    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
-    return paths.state_dir() / "history" / name
-
-
-def _cancel(event: Any) -> None:
-    event.app.exit(exception=asyncio.CancelledError)
