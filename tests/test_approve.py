@@ -83,7 +83,7 @@ async def test_help_says_what_this_session_means(root: Path) -> None:
     assert await asked.decide(run("ls | wc")) == YES
     assert asked.shown == (
         "A program wants to run ls | wc\n"
-        "y: yes · n: no · n REASON: no, and the model is told why · s: yes, and until you leave yes to exactly this\n"
+        "y  yes\ns  yes, and until you leave yes to exactly this\nn  no; `n REASON` tells the model why\n"
         "no rule can cover this: secrets, shell syntax, or what may run any program\n"
         "only a text that is written can be edited\n"
     )

@@ -11,6 +11,8 @@ from punie_cli import trust
 from punie_cli.chat.permits import next_mode
 from punie_cli.permits import Permit, Permits
 from punie_cli.projects import wish
+from tests.chatting import CTRL_D, ENTER, keys
+from tests.command_line import program
 from tests.talks import talk
 
 
@@ -53,6 +55,16 @@ async def test_mode(project: Path) -> None:
             next_mode(chat.chat)
             found.append(chat.chat.standing.mode)
         assert found == ["read-only", "ask", "edits"]
+
+
+async def test_shift_tab_goes_through_the_modes(project: Path) -> None:
+    caught = "try:\n    write_file('b.txt', 'x')\nexcept OSError as e:\n    print(e)"
+    typed = keys([program("write_file('a.txt', 'x')"), "Ok.", program(caught), "Ok."])
+    shift_tab = "\x1b[Z"
+    await typed.type(f"{shift_tab}write{ENTER}{shift_tab}write{ENTER}{CTRL_D}")
+    assert ((project / "a.txt").is_file(), (project / "b.txt").exists()) == (True, False)
+    why = "(the mode is read-only: nothing is written, and only reading commands run)"
+    assert typed.asked[3] == f"<output>\nrefused: write b.txt {why}\n</output>"
 
 
 _CHAT = """

@@ -13,11 +13,13 @@ from punie_cli.render import View
 
 ReadLine = Callable[[str], Awaitable[str | None]]
 
-_HELP = (
-    "y: yes · n: no · n REASON: no, and the model is told why · s: yes, and until you leave yes to {session}",
-    " · a: always; shows the rule first",
-    " · e: edit the text first",
-)
+_HELP = {
+    "y": "yes",
+    "s": "yes, and until you leave yes to {session}",
+    "a": "always, in this project; shows the rule first",
+    "e": "edit the text, and write yours",
+    "n": "no; `n REASON` tells the model why",
+}
 
 
 def person(view: View, read_line: ReadLine, standing: Standing | None = None) -> Approver:
@@ -123,6 +125,7 @@ class _Asking:
         self._view.note("only a text that is written can be edited")
 
     def _help(self, question: Question, letters: list[str]) -> None:
-        first, always, edit = _HELP
-        text = first.format(session=self._standing.for_session(question))
-        self._view.note(text + always * ("a" in letters) + edit * ("e" in letters))
+        session = self._standing.for_session(question)
+        for letter, meaning in _HELP.items():
+            if letter in letters:
+                self._view.note(f"{letter}  {meaning.format(session=session)}")
