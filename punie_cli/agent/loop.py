@@ -5,7 +5,7 @@ twice in a row, Ctrl-C.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -43,6 +43,8 @@ class Agent:
     check_programs: bool = True
     """Whether ty looks at each program before it runs, and the engine at its paths while it is written."""
     messages: list[Message] = field(default_factory=list)
+    reading: Callable[[int], None] | None = None
+    """Told before each reply how many tokens its prompt has."""
 
     async def turn(self, text: str) -> AsyncGenerator[Event]:
         """Answer one user message. The last event is Answered; closing the iterator stops reply and program."""
@@ -120,6 +122,8 @@ class Agent:
         names = None
         if self.check_programs and tags is not None:
             names = await asyncio.to_thread(names_for, self.registry, self.workspace, messages, self.tail)
+        if self.reading is not None:
+            self.reading(len(tokens))
         prompt = Prompt(chat, self.registry.names, tokens, tags, names)
         async with aclosing(self.engine.generate(prompt, max_tokens=self.max_tokens)) as events:
             async for event in events:

@@ -30,7 +30,7 @@ class Stand:
         if isinstance(view, Screen):
             # A new conversation has used nothing yet.
             usage = view.usage if chat.agent.messages else None
-            activity = self._activity(chat, view)
+            activity = view.activity if chat.busy else ""
         adapter = chat.started.adapter
         if self._phase[0] != adapter:
             self._phase = (adapter, phase_of(adapter))
@@ -43,12 +43,18 @@ class Stand:
             context=chat.agent.context,
             tokens_per_s=usage.tokens_per_s if usage else 0.0,
             memory_gb=usage.peak_gb if usage else 0.0,
-            mode=getattr(chat.settings, "mode", "ask"),
+            mode=chat.standing.mode,
             training=self._training,
         )
 
-    def _activity(self, chat: "Chat", view: Screen) -> str:
-        return view.activity if chat.busy else ""
+    def reading(self, chat: "Chat", count: int) -> None:
+        """The engine begins to read a prompt of `count` tokens; what it has of the last one it does not read again."""
+        view = chat.view
+        if isinstance(view, Screen):
+            usage = view.usage
+            known = usage.prompt_tokens + usage.completion_tokens if usage else len(chat.agent.renderer.core_tokens)
+            left = count - known if known < count else count
+            view.busy(f"reading {left} token{'' if left == 1 else 's'}")
 
 
 def phase_of(adapter: str | None) -> str:

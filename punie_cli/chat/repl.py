@@ -18,6 +18,7 @@ from punie_cli.chat.commands import Typed, find
 from punie_cli.chat.editor import lent
 from punie_cli.chat.mentions import plain
 from punie_cli.chat.readers import Reader
+from punie_cli.chat.screen import Screen
 from punie_cli.chat.toolbar import Bar
 from punie_cli.errors import Exit, PunieError
 from punie_cli.permits import Standing
@@ -68,6 +69,7 @@ class Chat:
         # What runs beside a turn; a task that nobody holds may be collected.
         self._beside: set[asyncio.Task[None]] = set()
         self._left = False
+        agent.reading = lambda count: self._stand.reading(self, count)
 
     async def run(self) -> None:
         """Until the person leaves."""
@@ -98,6 +100,8 @@ class Chat:
     def renew(self) -> None:
         """Forget the conversation; what follows is another session."""
         self.agent.messages = []
+        if isinstance(self.view, Screen):
+            self.view.usage = None
         self.recorder.restart()
 
     def leave(self) -> None:
