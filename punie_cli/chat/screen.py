@@ -69,9 +69,9 @@ class Screen(View):
 
     def _program(self, code: str) -> None:
         written, self._written = self._written, []
-        lines = code.rstrip("\n").split("\n")
         # Dialects may read a program in another way than it was written; then it is shown as it runs.
-        begin = len(written) if written == lines[: len(written)] else 0
+        begin = len(written) if written == code.split("\n")[: len(written)] else 0
+        lines = code.rstrip("\n").split("\n")
         if begin < len(lines):
             self._code(visible("\n".join(lines)), begin)
 
