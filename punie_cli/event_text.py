@@ -8,7 +8,7 @@ from punie_cli.approvals import visible
 
 # A longer output is folded to its first and last lines; the store has all of it.
 _FOLD_LINES = 16
-_HEAD_LINES, _TAIL_LINES = 10, 4
+HEAD_LINES, _TAIL_LINES = 10, 4
 _ARGUMENT_CHARS = 60
 
 
@@ -46,8 +46,8 @@ def folded(lines: Sequence[str], unfold: str = "") -> list[str]:
     """The lines, or the first and last of many; `unfold` says how to see them all."""
     if len(lines) <= _FOLD_LINES:
         return list(lines)
-    left_out = len(lines) - _HEAD_LINES - _TAIL_LINES
-    return [*lines[:_HEAD_LINES], f"… {left_out} lines{unfold} …", *lines[-_TAIL_LINES:]]
+    left_out = len(lines) - HEAD_LINES - _TAIL_LINES
+    return [*lines[:HEAD_LINES], f"… {left_out} lines{unfold} …", *lines[-_TAIL_LINES:]]
 
 
 def _short(value: Any) -> str:

@@ -191,10 +191,10 @@ class View:
         else:
             self.training(event)
 
-    def lines(self, text: str) -> None:
-        """Text that no model wrote, folded where it is long."""
+    def lines(self, text: str, begin: int = 0) -> None:
+        """Text that no model wrote, folded where it is long; the first `begin` lines are on the screen already."""
         self.idle()
-        for line in folded(visible(text).splitlines(), self._unfold):
+        for line in folded(visible(text).splitlines(), self._unfold)[begin:]:
             self.err.print(Text(f"  {line}"), soft_wrap=True)
 
     def rest(self) -> None:

@@ -7,10 +7,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pexpect
+import pyte
 import pytest
 
 from punie_cli.approvals import Decision
@@ -279,3 +280,61 @@ def test_in_a_terminal(term: str, environment: dict[str, str], project: Path) ->
     child.expect(pexpect.EOF)
     child.close()
     assert (child.exitstatus, (project / "a.txt").read_text()) == (0, "x")
+
+
+class Window:
+    """What a terminal of some width shows of a chat; `history` lines have left it at its top."""
+
+    def __init__(self, child: pexpect.spawn, columns: int) -> None:
+        self.screen = pyte.HistoryScreen(columns, 12, history=200)
+        self._stream = pyte.Stream(self.screen)
+        self._child = child
+
+    def until(self, ready: Callable[[list[str]], bool]) -> list[str]:
+        """The lines of the terminal, with those above it, when `ready` says yes to them."""
+        while not ready(self.lines):
+            try:
+                self._stream.feed(self._child.read_nonblocking(4096, timeout=60))
+            except pexpect.TIMEOUT:
+                pytest.fail("\n".join(["the window stays at:", *self.lines]))
+        return self.lines
+
+    @property
+    def lines(self) -> list[str]:
+        above = ["".join(line[n].data for n in range(self.screen.columns)) for line in self.screen.history.top]
+        lines = [line.rstrip() for line in [*above, *self.screen.display]]
+        return lines[: max((n for n, line in enumerate(lines, 1) if line), default=0)]
+
+
+def test_nothing_is_lost_in_a_narrow_window(environment: dict[str, str], project: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", _CHAT, "chat", "--mode", "edits"],
+        env=environment | {"TERM": "xterm", "COLUMNS": "", "LINES": ""},
+        encoding="utf-8",
+        dimensions=(12, 40),
+        echo=False,
+    )
+    window = Window(child, 40)
+    bar = "fake · no adapter · edits"
+    window.until(lambda lines: lines[-2:] == [">", bar])
+    child.send("!seq 12\r")
+    window.until(lambda lines: lines[-3:] == ["  12", ">", bar])
+    child.send("write it\r")
+    window.until(lambda lines: lines[-2:] == [">", bar] and "It is written." in lines)
+    child.send("日本\x1b\r語")
+    lines = window.until(lambda lines: lines[-2:] == ["語", bar])
+    assert [line.rstrip() for line in lines] == [
+        "fake, adapter none; /help shows the", "commands",
+        "> !seq 12", *(f"  {number}" for number in range(1, 13)),
+        "> write it", "│ write_file('a.txt', 'x')",
+        "create a.txt (1 line)", "--- /dev/null", "+++ b/a.txt", "@@ -0,0 +1 @@", "+x", "\\ No newline at end of file",
+        "• write_file(path='a.txt', text='x') → …",
+        "It is written.",
+        "> 日本", "語", bar,
+    ]  # fmt: skip
+    child.send("\x03\x04")
+    child.expect_exact("1 turn; to go on: punie chat --session ")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0

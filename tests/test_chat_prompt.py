@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -172,11 +173,11 @@ async def test_a_command_of_ones_own(monkeypatch: pytest.MonkeyPatch, project: P
     monkeypatch.setenv("SHELL", "/bin/sh")
     (project / "a.txt").touch()
     chat = keys()
-    await chat.type(f"!ls; echo no >&2; exit 3{ENTER}!seq 20{ENTER}/output{ENTER}!{ENTER}{CTRL_D}")
+    await chat.type(f"!ls; echo; echo no >&2; exit 3{ENTER}!seq 20{ENTER}/output{ENTER}!{ENTER}{CTRL_D}")
     seq = [str(number) for number in range(1, 21)]
     folded = [*seq[:10], "… 6 lines; /output shows all …", *seq[-4:]]
     assert chat.stderr == (
-        f"{OPENED}  a.txt\n  no\n(exit code 3)\n"
+        f"{OPENED}  a.txt\n  \n  no\n(exit code 3)\n"
         + "".join(f"  {line}\n" for line in folded)
         + "Error: there is no command behind the !\nTry: !git status\n"
     )
@@ -191,6 +192,9 @@ async def test_control_c_stops_a_command_and_what_it_started(project: Path, monk
     async def typing(reader: PromptReader, send: Callable[[str], None], ready: Callable[[], bool]) -> None:
         send(f"!echo begun; sleep 1000 & echo $! > pid; wait{ENTER}")
         await until(lambda: (project / "pid").exists() and (project / "pid").read_text().endswith("\n"))
+        # Lines are shown as they come.
+        stderr: Any = sys.stderr
+        await until(lambda: stderr.getvalue().endswith("  begun\n"))
         send(CTRL_C)
         await until(ready)
         send(CTRL_D)

@@ -7,11 +7,12 @@ import signal
 from pathlib import Path
 
 from punie_cli.errors import UsageError
+from punie_cli.event_text import HEAD_LINES
 from punie_cli.render import View
 
 # What a command has time for after Ctrl-C.
 _GRACE_S = 1.0
-_MAX_BYTES = 1_000_000
+_MAX_BYTES, _HEAD_BYTES = 1_000_000, 100_000
 
 
 async def run_command(command: str, root: Path, view: View) -> None:
@@ -34,23 +35,21 @@ async def run_command(command: str, root: Path, view: View) -> None:
         start_new_session=True,
     )
     view.busy("running")
-    kept = bytearray()
+    shown = _Shown(view)
     try:
-        await _read(process, kept)
+        await _read(process, shown)
     finally:
         if process.returncode is None:
             await _stop(process)
-        _show(kept, view)
+        shown.end()
     if process.returncode:
         view.note(f"(exit code {process.returncode})")
 
 
-async def _read(process: asyncio.subprocess.Process, kept: bytearray) -> None:
+async def _read(process: asyncio.subprocess.Process, shown: "_Shown") -> None:
     assert process.stdout is not None
     while data := await process.stdout.read(65536):
-        kept += data
-        # The end of an endless output is what is asked for.
-        del kept[: max(0, len(kept) - _MAX_BYTES)]
+        shown.add(data)
     await process.wait()
 
 
@@ -68,8 +67,30 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
         os.killpg(process.pid, number)
 
 
-def _show(kept: bytearray, view: View) -> None:
-    text = kept.decode("utf-8", "replace").replace("\r\n", "\n").rstrip("\n")
-    if text:
-        view.whole = text
-        view.lines(text)
+class _Shown:
+    """The output of a command: its first lines are shown as they come, its last ones at the end."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._kept = bytearray()
+        self._lines = 0
+
+    def add(self, data: bytes) -> None:
+        self._kept += data
+        # Of an endless output beginning and end are kept.
+        del self._kept[_HEAD_BYTES : max(_HEAD_BYTES, len(self._kept) - _MAX_BYTES)]
+        if self._lines == HEAD_LINES:
+            return
+        finished = self._text().split("\n")[:-1][:HEAD_LINES]
+        if len(finished) > self._lines:
+            self._view.lines("".join(f"{line}\n" for line in finished), self._lines)
+            self._lines = len(finished)
+
+    def end(self) -> None:
+        text = self._text().rstrip("\n")
+        if text:
+            self._view.whole = text
+            self._view.lines(text, self._lines)
+
+    def _text(self) -> str:
+        return self._kept.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -32,7 +32,7 @@ class Bar:
     def fields(self) -> list[str]:
         """The texts of the fields that there are."""
         used = ""
-        if self.used is not None:
+        if self.used:
             used = f"{self.used / self.context:.0%} ctx" if self.context else f"{self.used} tokens"
         every = (
             self.activity,
