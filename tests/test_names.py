@@ -88,7 +88,7 @@ def test_words():
         (PATH, "/etc/passwd"),
         (PATH, ".venv/lib/x.py"),
         (PATH, "pegs/__pycache__/a.pyc"),
-        (PATH, "pegs/*.py"),
+        (PATH, "pegs/{}.py"),
         (TEST, "tests/test_tally.py::test_one[a b]"),
         (TEST, "tests/x.py::test_a"),
         (NEW, "any/thing new.py"),
@@ -120,6 +120,11 @@ def test_what_fits_and_all_its_beginnings(argument, path):
         (TEST, "tests/test_tally.py:x", 20),
         (TEST, "tests/test.py::test_x", 10),
         (PATH, "README.txt", 7),
+        (PATH, "tally.md", 5),
+        (PATH, "pegs/ta\\lly.py", 7),
+        (PATH, "pegs/*.py", 5),
+        (PATH, "cart.py", 1),  # it is in examples/shop
+        (PATH, "pegs/the.py", 6),
         (COMMAND, "throwaway", 2),
         (NEW, " pegs/a.py", 0),
         (NEW, "pegs/a.py ", 10),
@@ -127,7 +132,14 @@ def test_what_fits_and_all_its_beginnings(argument, path):
 )
 def test_what_does_not_fit(argument, path, alive):
     """`alive`: after so many characters it could still become something."""
-    names = Names(NAMES.files, NAMES.folders, NAMES.unlisted, frozenset({"the", "Post", "tally"}), ARGUMENTS, READERS)
+    names = Names(
+        NAMES.files,
+        NAMES.folders,
+        NAMES.unlisted,
+        frozenset({"the", "Post", "tally", "cart.py", "cup"}),
+        ARGUMENTS,
+        READERS,
+    )
     known = Known(names)
     assert not known.fits(argument, path)
     counts = range(len(path) + 1)
@@ -158,9 +170,11 @@ def test_a_beginning_can_become_exactly_what_begins_with_it(files, words, text):
         assert known.can_become(PATH, text)
     if not text.startswith(("..", "~", "/", "./")) and "/../" not in text and text and "." not in text:
         heard = words_of(words)
+        names = [path.rpartition("/")[2] for path in (*files, *folders)]
+        heard = {word for word in heard if word.rstrip("/") in {*files, *folders} or names.count(word.rstrip("/")) != 1}
         whole = {*files, *folders, *(f"{folder}/" for folder in folders), *heard, *(f"{word}/" for word in heard)}
         assert known.fits(PATH, text) == (text in whole or text.rstrip("/") in heard)
-        stems = any(word.startswith(text.rpartition("/")[2]) for word in heard)
+        stems = any(word.startswith(text.rpartition("/")[2]) and "_" in word for word in heard)
         folder = text.rpartition("/")[0]
         starts = any(name.startswith(text) for name in whole)
         assert known.can_become(PATH, text) == (starts or (stems and (not folder or folder in folders)))
@@ -240,7 +254,7 @@ def test_the_paths_of_all_programs_of_the_rows_are_found():
         ('read_file("a" "b")', []),
         ('read_file("a".lower())', []),
         ('read_file("a" if b else "c")', []),
-        ('read_file(f"a"), read_file(r"a"), read_file("a\\n")', []),
+        ('read_file(f"a"), read_file(r"a"), read_file("a\\n")', [("read_file", "a\\n")]),
         ('read_file("""a"""), read_file(("a"))', []),
         ('read_file(x == "a"), read_file(x["a"]), read_file(path=="a")', []),
         ('re.test("a"); def test("a"); other("a")', []),

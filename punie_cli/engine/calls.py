@@ -92,8 +92,12 @@ class Calls:
                 self._quote = ""
         elif self._escaped:
             self._escaped = False
+            if self._text is not None:
+                self._text += character
         elif character == "\\":
-            self._escaped, self._text = True, None
+            self._escaped = True
+            # No path has one: left out, it would be a way around.
+            self._text = None if self._argument is None or self._text is None else self._text + character
         elif character == quote[0]:
             self._quotes += 1
             if self._quotes == len(quote):

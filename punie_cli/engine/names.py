@@ -9,14 +9,17 @@ Pure: `Names` is plain data that comes with a prompt.
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 _SEPARATORS = re.compile(r"""[\s"`()\[\]{}<>,;|=]+|(?<!\w)'|'(?!\w)""")
-# Words of a pattern or a template are not taken for paths.
-_PATTERN = re.compile(r"[*?\[\]{}$%]")
+# Of a text that is filled in: "src/{}".format(name), "src/%s" % name.
+_PATTERN = re.compile(r"[{%]")
 _SUFFIX = re.compile(r"\w{0,8}")
+# README, test_tally, python3: of other words, a small model makes names that nobody meant.
+_LIKE_A_NAME = re.compile(r"[A-Z]{2}|[a-z][A-Z]|_|\d")
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,7 @@ def words_of(texts: Iterable[str]) -> frozenset[str]:
     for text in texts:
         for word in _SEPARATORS.split(text):
             plain = word.rstrip(".:!?").removesuffix("'s")
-            # The second form is for a name that ends in a dot or in several of them.
-            for form in (plain, word, word.partition(":")[0], plain.rstrip("/"), plain.removeprefix("./")):
+            for form in (plain, word.partition(":")[0].rstrip("!?"), plain.rstrip("/"), plain.removeprefix("./")):
                 found.add(form)
     found.discard("")
     return frozenset(found)
@@ -70,9 +72,16 @@ class Known:
         self._names = names
         self.arguments = {(a.builtin, key): a for a in names.arguments for key in (a.index, a.parameter)}
         self._folders = names.folders | names.unlisted
-        self._words = sorted(names.words)
-        self._paths = sorted({*names.files, *(f"{folder}/" for folder in self._folders), *names.words})
-        self._last = sorted({path.rpartition("/")[2] for path in (*names.files, *names.folders)})
+        paths = names.files | names.folders
+        places = Counter(path.rpartition("/")[2] for path in paths)
+        # A bare name that is in one folder, and not at the top, is short for that path, which is to be written.
+        self._heard = frozenset(
+            word for word in names.words if word.rstrip("/") in paths or places[word.rstrip("/")] != 1
+        )
+        self._words = sorted(self._heard)
+        self._stems = sorted(word for word in self._heard if _LIKE_A_NAME.search(word))
+        self._paths = sorted({*names.files, *(f"{folder}/" for folder in self._folders), *self._heard})
+        self._last = sorted(places)
 
     def can_become(self, argument: Argument, text: str, seen: Collection[str] = ()) -> bool:
         """Whether more text can make it a path that fits."""
@@ -99,7 +108,7 @@ class Known:
             return text in (".", "./")
         if plain == "." or plain in self._folders or path in self._names.files:
             return True
-        if text in self._names.words or plain in self._names.words or plain in seen:
+        if text in self._heard or plain in self._heard or plain in seen:
             return True
         if any(name.startswith(f"{plain}/") for name in seen):
             return True
@@ -118,17 +127,17 @@ class Known:
         file, colon, rest = path.partition(":")
         if argument.kind != "test" or not colon or not f":{rest}".startswith("::"[: len(rest) + 1]):
             return False
-        return file in self._names.files or file in self._names.words
+        return file in self._names.files or file in self._heard
 
     def _has_stem(self, path: str, *, closed: bool) -> bool:
-        """`README.md` where README is a word, unless that name is in another folder of the project."""
+        """`README.md` where README is a word that looks like a name, unless the project has it in another folder."""
         folder, _, name = path.rpartition("/")
         if folder and folder not in self._folders:
             return False
         stem, dot, suffix = name.rpartition(".")
         if not dot:
-            return not closed and _begins(self._words, name)
-        if stem not in self._names.words or not _SUFFIX.fullmatch(suffix):
+            return not closed and _begins(self._stems, name)
+        if not _holds(self._stems, stem) or not _SUFFIX.fullmatch(suffix):
             return False
         return bool(suffix) and not _holds(self._last, name) if closed else not _begins(self._last, name)
 
