@@ -96,6 +96,10 @@ class BatchEngine(MLXEngine):
         finally:
             mailbox.abandon()
 
+    async def swap(self, adapter: Path | None) -> None:
+        """Not here: replies with two adapters would have to be kept apart."""
+        raise PunieError(f"the engine of {self.name} answers several prompts at once and keeps its adapter")
+
     # From here on: the engine thread.
 
     def _serve(self) -> None:

@@ -51,6 +51,11 @@ class _Warm:
 
 
 @dataclass(frozen=True)
+class _Swap:
+    adapter: Path | None
+
+
+@dataclass(frozen=True)
 class _Generate:
     tokens: tuple[int, ...]
     max_tokens: int
@@ -60,7 +65,7 @@ class _Generate:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    work: _Open | _Warm | _Generate
+    work: _Open | _Warm | _Swap | _Generate
     core: tuple[int, ...]
     mailbox: Mailbox = field(default_factory=Mailbox)
 
@@ -102,6 +107,8 @@ class MLXEngine:
         self._waiting: list[_Request] = []
         # The thread's own; nothing else may touch it.
         self._decoder: Decoder | None = None
+        self._changed: frozenset[str] = frozenset()
+        self._loaded: tuple[str, str] = ("", "")
 
     @property
     def tokenizer(self) -> Any:
@@ -126,6 +133,14 @@ class MLXEngine:
     async def warm(self) -> None:
         """Read the core now, or take it from disk, so that the first prompt need not wait for it."""
         await self._finish(_Warm())
+
+    async def swap(self, adapter: Path | None) -> None:
+        """Put another adapter on the base, or none, without loading the base again; the core changes with it.
+
+        The KV cache is kept only where the adapter is the same, file for file. Raises PunieError, and goes on as
+        before, if the adapter does not fit or the files of the base are others by now.
+        """
+        await self._finish(_Swap(adapter))
 
     async def generate(self, prompt: Prompt, *, max_tokens: int = 512) -> AsyncGenerator[Text | Reply]:
         """Stream the reply to `prompt.tokens`; opens the model if that was not done.
@@ -155,7 +170,7 @@ class MLXEngine:
             await asyncio.to_thread(self._thread.join)
         atexit.unregister(self._stop_at_exit)
 
-    async def _finish(self, work: _Open | _Warm) -> None:
+    async def _finish(self, work: _Open | _Warm | _Swap) -> None:
         mailbox = self._submit(work)
         try:
             while (event := await mailbox.get()) is not _DONE:
@@ -163,7 +178,7 @@ class MLXEngine:
         finally:
             mailbox.abandon()
 
-    def _submit(self, work: _Open | _Warm | _Generate) -> Mailbox:
+    def _submit(self, work: _Open | _Warm | _Swap | _Generate) -> Mailbox:
         with self._lock:
             if self._closing.is_set():
                 raise PunieError(f"the engine of {self.name} is closed")
@@ -238,6 +253,8 @@ class MLXEngine:
         match request.work:
             case _Warm():
                 decoder.warm(stopped)
+            case _Swap(adapter):
+                self._swap(decoder, adapter)
             case _Generate(tokens, max_tokens):
                 tags, names = request.work.tags, request.work.names
                 with contextlib.closing(decoder.generate(tokens, max_tokens, stopped, tags, names)) as events:
@@ -248,21 +265,44 @@ class MLXEngine:
         # The order matters: models.load sees to the BLAS before anything imports mlx.
         from punie_cli.models.load import load
 
+        # Before anything is read: a file that changes meanwhile is then told from the one that was read.
+        prints = self._prints(self._adapter_path)
         model, tokenizer, config = load(self._model_path, self._adapter_path)
-        from punie_cli.engine.decoder import Decoder
-
-        decoder = Decoder(
-            model,
-            tokenizer,
-            context=_context(config),
-            temperature=self._temperature,
-            seed=self._seed,
-            chunk=self._chunk,
-        )
-        if self._prefix_cache:
-            decoder.keep_prefixes(paths.cache_dir() / "prefix", self._model_path, self._adapter_path)
+        decoder = self._around(model, tokenizer, _context(config), self._adapter_path, prints)
         self._tokenizer, self._context = decoder.tokenizer, decoder.context
         return decoder
+
+    def _swap(self, decoder: "Decoder", adapter: Path | None) -> None:
+        from punie_cli.models.swap import swapped
+
+        prints = self._prints(adapter)
+        if prints[0] != self._loaded[0]:
+            raise PunieError(f"the files of model {self.name} have changed since it was loaded", "punie chat")
+        if prints != self._loaded:
+            model = swapped(decoder.model, self._changed, self._model_path, adapter)
+            self._decoder = self._around(model, decoder.tokenizer, decoder.context, adapter, prints)
+        self._adapter_path, self.adapter = adapter, adapter.name if adapter else None
+
+    def _around(
+        self, model: Any, tokenizer: Any, context: int | None, adapter: Path | None, prints: tuple[str, str]
+    ) -> "Decoder":
+        from punie_cli.engine.decoder import Decoder
+        from punie_cli.models.swap import changed_by
+
+        # Decoders merge what the adapter changes into the base.
+        changed = changed_by(model, adapter)
+        decoder = Decoder(
+            model, tokenizer, context=context, temperature=self._temperature, seed=self._seed, chunk=self._chunk
+        )
+        if self._prefix_cache:
+            decoder.keep_prefixes(paths.cache_dir() / "prefix", self._model_path, adapter)
+        self._changed, self._loaded = changed, prints
+        return decoder
+
+    def _prints(self, adapter: Path | None) -> tuple[str, str]:
+        from punie_cli.engine.prefix import fingerprint
+
+        return fingerprint(self._model_path), fingerprint(adapter)
 
     def _free(self) -> None:
         self._decoder = None

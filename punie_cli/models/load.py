@@ -47,32 +47,49 @@ def load(path: Path, adapter: Path | None = None) -> tuple[Any, Any, dict[str, A
     weights = check_complete(path)
     with offline():
         import mlx.core as mx
-        from mlx_lm.utils import dequantize_model, load_adapters, load_model
 
-        try:
-            model, config = load_model(path, lazy=True, trust_remote_code=False)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"model {path.name} cannot be loaded: {_first_line(error)}") from error
-        how = precision(config)
-        if how.dtype:
+        model, config = unread(path)
+        if precision(config).dtype:
             _require_memory(path, weights)
-            dtype = getattr(mx, how.dtype)
-            # Scales go to float32 before the product, so that expanded weights are exactly scale * q + bias.
-            model.set_dtype(dtype)
-            if how.expanded:
-                model = dequantize_model(model)
-                model.set_dtype(dtype)
         mx.eval(model.parameters())
         if adapter is not None:
-            check_adapter(adapter)
-            try:
-                model = load_adapters(model, str(adapter))
-            except ValueError as error:
-                message = f"adapter {adapter} does not fit model {path.name}: {_first_line(error)}"
-                raise MissingError(message, "punie models list") from error
-            mx.eval(model.parameters())
+            put_on(model, adapter, path)
         model.eval()
         return model, load_tokenizer(path, config), config
+
+
+def unread(path: Path) -> tuple[Any, dict[str, Any]]:
+    """(model, config) in the precision of here; a weight is read from the disk when it is first computed with."""
+    import mlx.core as mx
+    from mlx_lm.utils import dequantize_model, load_model
+
+    try:
+        model, config = load_model(path, lazy=True, trust_remote_code=False)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"model {path.name} cannot be loaded: {_first_line(error)}") from error
+    how = precision(config)
+    if how.dtype:
+        dtype = getattr(mx, how.dtype)
+        # Scales go to float32 before the product, so that expanded weights are exactly scale * q + bias.
+        model.set_dtype(dtype)
+        if how.expanded:
+            model = dequantize_model(model)
+            model.set_dtype(dtype)
+    return model, config
+
+
+def put_on(model: Any, adapter: Path, path: Path) -> None:
+    """Add the layers of an adapter to the model of `path`. MissingError for one that does not fit."""
+    import mlx.core as mx
+    from mlx_lm.utils import load_adapters
+
+    check_adapter(adapter)
+    try:
+        load_adapters(model, str(adapter))
+    except ValueError as error:
+        message = f"adapter {adapter} does not fit model {path.name}: {_first_line(error)}"
+        raise MissingError(message, "punie models list") from error
+    mx.eval(model.parameters())
 
 
 def load_tokenizer(path: Path, config: dict[str, Any] | None = None) -> Any:
