@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from punie_cli.agent.events import Called
+from punie_cli.agent.events import Called, Compacted
 from punie_cli.approvals import visible
 
 # A longer output is folded to its first and last lines; the store has all of it.
@@ -34,6 +34,19 @@ def outcome_text(event: Called) -> str:
         if isinstance(value, int) and not isinstance(value, bool)
     ]
     return ", ".join(numbers)
+
+
+def compacted_text(event: Compacted) -> str:
+    """What was done to a conversation that became too long."""
+    parts = []
+    if event.shortened > event.told:
+        turns = f"turn{'' if event.shortened == 1 else 's'} up to {event.shortened}"
+        parts.append(f"outputs of {turns} are shortened")
+    if event.told > event.forgotten:
+        parts.append(f"turns up to {event.told} are told in a line each")
+    if event.forgotten:
+        parts.append(f"turns up to {event.forgotten} are left out")
+    return f"conversation compacted from {event.before} to {event.after} tokens: {', '.join(parts)}; the store has all"
 
 
 def error_text(error: dict[str, Any]) -> str:

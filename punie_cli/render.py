@@ -18,13 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from punie_cli.agent.dialects import Step, output_body
-from punie_cli.agent.events import Answered, Called, Delta, Event, Output, Program, Prompted
+from punie_cli.agent.events import Answered, Called, Compacted, Delta, Event, Noted, Output, Program, Prompted
 from punie_cli.agent.execute import as_message
 from punie_cli.agent.messages import expand
 from punie_cli.agent.prompt import Segment
 from punie_cli.approvals import Question, visible
 from punie_cli.doctor import Report
-from punie_cli.event_text import call_text, error_text, folded, outcome_text
+from punie_cli.event_text import call_text, compacted_text, error_text, folded, outcome_text
 from punie_cli.listings import Listing
 from punie_cli.progress import Course, training_text
 from punie_cli.training.reports import Step as TrainingStep
@@ -94,6 +94,12 @@ class View:
             case Answered():
                 self.idle()
                 self._answer(event)
+            case Noted(text=text) if not self._quiet:
+                self.note(text)
+                self.busy("thinking")
+            case Compacted() if not self._quiet:
+                self.note(compacted_text(event))
+                self.busy("thinking")
 
     def question(self, question: Question) -> None:
         """What a program wants to do, with the diff of a write."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from punie_cli import __version__
-from punie_cli.agent.events import Event, Failed, Program, Prompted, Started, Used, record
+from punie_cli.agent.events import Event, Failed, Program, Prompted, Started, Tailed, Used, record
 from punie_cli.errors import PunieError
 from punie_cli.journal import Place
 from punie_cli.store import Store, new_session_id
@@ -28,6 +28,7 @@ class Recorder:
         # Unlike the number of a turn, which comes again after a rewind, it names one turn for good.
         self._mark = new_session_id()
         self._n = 0
+        self._tail: str | None = None
         self._store = store
         self._sink = sink
 
@@ -43,6 +44,11 @@ class Recorder:
                 self.turns += 1
                 self.step = 0
                 self._mark = new_session_id()
+            case Tailed():
+                # It comes with each turn; only a change is told.
+                if event.text == self._tail:
+                    return
+                self._tail = event.text
             case Used():
                 self.step += 1
             case Program() if self.step == 0:
@@ -61,6 +67,7 @@ class Recorder:
     def restart(self) -> None:
         """Go on as a new session; its first event must be Started."""
         self.session, self.turns, self.step, self._n = new_session_id(), 0, 0, 0
+        self._tail = None
 
     @property
     def begun(self) -> bool:

@@ -44,6 +44,7 @@ class Settings(BaseModel):
         (), description="the suites that `punie eval` runs: names, or files that end in .toml"
     )
     check_programs: bool = Field(True, description="whether ty looks at a program of the model before it runs")
+    agents_md: bool = Field(True, description="whether AGENTS.md files are read: the user's, the project's")
     blas: str | None = Field(None, description="the BLAS library for MLX on the CPU, or `none`")
     keys: Literal["emacs", "vi"] = Field("emacs", description="the keys of the prompt of `punie chat`")
     color: Literal["auto", "always", "never"] = Field("auto", description="colours in the terminal")

@@ -5,9 +5,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from punie_cli.agent.events import Answered, Approved, Event, Output, Program, Started
+from punie_cli.agent.events import Answered, Approved, Event, Noted, Output, Program, Started
 from punie_cli.agent.execute import run_program
 from punie_cli.agent.loop import Agent
+from punie_cli.agent.notes import NAME
 from punie_cli.agent.open import Connect, open_agent
 from punie_cli.approvals import Approver, Decision, Question
 from punie_cli.builtins.registry import Registry
@@ -104,8 +105,10 @@ async def ask(
     """Answer one question."""
     view.busy("loading the model")
     try:
-        async with open_agent(settings, workspace, connect) as (agent, started):
+        async with open_agent(settings, workspace, connect, notes=True) as (agent, started):
             recorder.note(started)
+            if agent.notes is not None and agent.notes.cut:
+                view.show(Noted(f"{NAME}: {agent.notes.summary}"))
             ending = await follow(agent, text, recorder, view)
     finally:
         view.idle()

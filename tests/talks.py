@@ -90,7 +90,7 @@ async def talk(
         view = View()
         recorder = Recorder("chat", Store(warn=view.note))
         workspace = Workspace(root, yes, journal=Journal(root, recorder.place, view.note))
-        async with open_agent(Settings(), workspace, connect) as (agent, started):
+        async with open_agent(Settings(), workspace, connect, notes=True) as (agent, started):
             reader: Any = Answers(answers)
             chat = Chat(agent, started, recorder, view, reader, Settings())
             chat.connect = connect

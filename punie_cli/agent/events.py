@@ -136,12 +136,57 @@ class Judged:
     type: str = field(default="verdict", init=False)
 
 
-Event = Started | Prompted | Delta | Program | Approved | Called | Output | Answered | Used | Failed | Undone | Judged
+@dataclass(frozen=True)
+class Tailed:
+    """What stands before the first message from this turn on: AGENTS.md and `/system`; None for nothing any more."""
+
+    text: str | None
+    type: str = field(default="tail", init=False)
+
+
+@dataclass(frozen=True)
+class Switched:
+    """From here on something else answers in the same conversation."""
+
+    model: str | None
+    adapter: str | None
+    prompt_hash: str | None
+    type: str = field(default="switched", init=False)
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """The conversation was too long, or asked to be short: tokens before and after it was compacted.
+
+    In all, outputs of the first `shortened` turns are short by now, and `told` turns are a line each or, the first
+    `forgotten` of them, left out.
+    """
+
+    before: int
+    after: int
+    shortened: int
+    told: int
+    forgotten: int
+    type: str = field(default="compact", init=False)
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A line for the person. For the screen only: it has no record."""
+
+    text: str
+    type: str = field(default="note", init=False)
+
+
+Event = (
+    Started | Prompted | Delta | Program | Approved | Called | Output | Answered | Used | Failed | Undone | Judged
+    | Tailed | Switched | Compacted | Noted
+)  # fmt: skip
 
 
 def record(event: Event) -> dict[str, Any] | None:
     """The event as a record, `type` first; None for events that only a screen shows."""
-    if isinstance(event, Delta):
+    if isinstance(event, (Delta, Noted)):
         return None
     if isinstance(event, Used):
         return {"type": "usage"} | {

@@ -5,15 +5,17 @@ twice in a row, Ctrl-C.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from punie_cli.agent.compact import Plan, compact, shown
 from punie_cli.agent.dialects import output_body
-from punie_cli.agent.events import Answered, Delta, Event, Output, Program, Prompted, Used
+from punie_cli.agent.events import Answered, Compacted, Delta, Event, Noted, Output, Program, Prompted, Tailed, Used
 from punie_cli.agent.execute import as_message, run_program
 from punie_cli.agent.messages import Message, answer, expand, program, user
 from punie_cli.agent.names import names_for
+from punie_cli.agent.notes import Notes
 from punie_cli.agent.precheck import Precheck
 from punie_cli.agent.prompt import Renderer
 from punie_cli.builtins.registry import Registry
@@ -45,6 +47,10 @@ class Agent:
     messages: list[Message] = field(default_factory=list)
     reading: Callable[[int], None] | None = None
     """Told before each reply how many tokens its prompt has."""
+    notes: Notes | None = None
+    """What `tail` is made of at the start of each turn; None leaves it as it is."""
+    plan: Plan = field(default_factory=Plan)
+    """How much of `messages` the model still reads."""
 
     async def turn(self, text: str) -> AsyncGenerator[Event]:
         """Answer one user message. The last event is Answered; closing the iterator stops reply and program."""
@@ -52,6 +58,11 @@ class Agent:
             raise UsageError("the prompt is empty", 'punie ask "typecheck src/"')
         messages = [*self.messages, user(text)]
         yield Prompted(text)
+        if self.notes is not None:
+            if (line := self.notes.refresh()) is not None:
+                yield Noted(line)
+            self.tail = self.notes.tail
+            yield Tailed(self.tail)
         async with await self.sandbox.turn() as worker, aclosing(self._steps(messages, worker)) as steps:
             async for event in steps:
                 if isinstance(event, Answered):
@@ -71,6 +82,8 @@ class Agent:
                     if isinstance(event, Reply):
                         reply = event
                         yield Used(event.usage)
+                    elif isinstance(event, Compacted):
+                        yield event
                     else:
                         yield Delta(event.text)
             if reply is None:
@@ -109,15 +122,41 @@ class Agent:
             last = (step.text, done)
         yield Answered(f"(stopped after {self.max_steps} steps without an answer)", "steps")
 
-    async def _reply(self, messages: list[Message]) -> AsyncGenerator[Text | Reply]:
-        tokens = self.renderer.tokens(messages, tail=self.tail)
-        if self.context is not None and len(tokens) + self.max_tokens > self.context:
+    def shown(self, messages: list[Message]) -> tuple[list[Message], str | None]:
+        """What the model reads of a conversation, with its tail: all, until it was compacted."""
+        return shown(self.plan, messages, self.tail)
+
+    def make_short(self, messages: list[Message]) -> Compacted | None:
+        """Compact to half of what there is room for or, where there is room, to half; None if nothing can go."""
+        before = self._count(*self.shown(messages))
+        room = before if self.context is None else self.context - self.max_tokens
+        fixed = self._count([], None) + (self.renderer.count(self.tail) if self.tail else 0)
+        target = fixed + max(0, min(room, before) - fixed) // 2
+        plan = compact(self.plan, messages, self.tail, self._count, target, room)
+        after = self._count(*shown(plan, messages, self.tail))
+        if after >= before:
+            return None
+        self.plan = plan
+        return Compacted(before, after, plan.shortened, plan.told, plan.forgotten)
+
+    def _count(self, messages: Sequence[Message], tail: str | None) -> int:
+        return len(self.renderer.tokens(messages, tail=tail)) if messages else len(self.renderer.core_tokens)
+
+    async def _reply(self, messages: list[Message]) -> AsyncGenerator[Text | Reply | Compacted]:
+        said, tail = self.shown(messages)
+        tokens = self.renderer.tokens(said, tail=tail)
+        full = None if self.context is None else self.context - self.max_tokens
+        if full is not None and len(tokens) > full and (made := self.make_short(messages)) is not None:
+            yield made
+            said, tail = self.shown(messages)
+            tokens = self.renderer.tokens(said, tail=tail)
+        if full is not None and len(tokens) > full:
             raise UsageError(
                 f"the conversation has {len(tokens)} tokens; with {self.max_tokens} for the reply that is more than "
                 f"the model's {self.context}",
                 "punie chat",
             )
-        chat = self.renderer.chat(messages, tail=self.tail)
+        chat = self.renderer.chat(said, tail=tail)
         tags = self.renderer.dialect.tags
         names = None
         if self.check_programs and tags is not None:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from punie_cli import paths
 from punie_cli.agent.events import Started
 from punie_cli.agent.loop import Agent
+from punie_cli.agent.notes import Notes, agents_files
 from punie_cli.agent.prompt import PromptCore, Renderer, dialect_for
 from punie_cli.builtins.registry import Registry
 from punie_cli.engine.base import Engine
@@ -107,19 +108,17 @@ async def connect_mlx(settings: Settings, *, temperature: float = 0.0, batch: in
 
 @contextlib.asynccontextmanager
 async def open_agent(
-    settings: Settings, workspace: Workspace, connect: Connect = connect_mlx
+    settings: Settings, workspace: Workspace, connect: Connect = connect_mlx, *, notes: bool = False
 ) -> AsyncGenerator[tuple[Agent, Started]]:
-    """An agent over `workspace` and the first record of its session; closes the engine and the sandbox."""
+    """An agent over `workspace` and the first record of its session; closes the engine and the sandbox.
+
+    With `notes` AGENTS.md files are in its tail, unless a setting forbids them.
+    """
     connected = await connect(settings)
     engine = connected.engine
     agent: Agent | None = None
     try:
-        core = connected.core or PromptCore.build(Registry(), dialect_for(connected.tokenizer))
-        registry = core.check(f"model {engine.name}")
-        renderer = Renderer(core, connected.tokenizer)
-        use_core = getattr(engine, "use_core", None)
-        if use_core is not None:
-            use_core(renderer.core_tokens)
+        registry, renderer = _under(connected)
         async with Sandbox(registry.specs()) as sandbox:
             agent = Agent(
                 engine,
@@ -132,7 +131,12 @@ async def open_agent(
                 context=connected.context,
                 check_programs=settings.check_programs,
             )
-            yield agent, Started(engine.name, engine.adapter, core.hash, str(workspace.root))
+            if notes:
+                root = workspace.root
+                files = agents_files(root, Path.cwd()) if settings.agents_md else []
+                agent.notes = Notes(files, root, renderer.count, agent.context)
+                agent.tail = agent.notes.tail
+            yield agent, _started(agent)
     finally:
         # By now it may have another engine.
         await (engine if agent is None else agent.engine).close()
@@ -142,9 +146,51 @@ async def reopen(agent: Agent, settings: Settings, connect: Connect = connect_ml
     """Give an agent whose engine was closed the same model again."""
     connected = await connect(settings)
     agent.engine = connected.engine
-    use_core = getattr(connected.engine, "use_core", None)
+    _use_core(connected.engine, agent.renderer)
+
+
+def go_on(agent: Agent, connected: Connected) -> Started:
+    """Go on with another model, or under another core: the conversation is kept, and rendered anew.
+
+    The engine that the agent had is the caller's to close.
+    """
+    registry, renderer = _under(connected)
+    agent.engine, agent.registry, agent.renderer = connected.engine, registry, renderer
+    agent.context = connected.context
+    agent.sandbox.offer(registry.specs())
+    if agent.notes is not None:
+        agent.notes.measure(renderer.count, agent.context)
+        agent.tail = agent.notes.tail
+    return _started(agent)
+
+
+async def swap(agent: Agent, choice: Choice) -> Started | None:
+    """Go on with another adapter on the base that is loaded; None for an engine that would have to load it again."""
+    exchange = getattr(agent.engine, "swap", None)
+    if exchange is None:
+        return None
+    await exchange(choice.adapter)
+    return go_on(agent, Connected(agent.engine, agent.renderer.tokenizer, choice.core, agent.context))
+
+
+def _under(connected: Connected) -> tuple[Registry, Renderer]:
+    """What a model is rendered with, and may call: as it was trained, or as punie is today."""
+    core = connected.core or PromptCore.build(Registry(), dialect_for(connected.tokenizer))
+    registry = core.check(f"model {connected.engine.name}")
+    renderer = Renderer(core, connected.tokenizer)
+    _use_core(connected.engine, renderer)
+    return registry, renderer
+
+
+def _use_core(engine: Engine, renderer: Renderer) -> None:
+    use_core = getattr(engine, "use_core", None)
     if use_core is not None:
-        use_core(agent.renderer.core_tokens)
+        use_core(renderer.core_tokens)
+
+
+def _started(agent: Agent) -> Started:
+    engine = agent.engine
+    return Started(engine.name, engine.adapter, agent.renderer.core.hash, str(agent.workspace.root))
 
 
 def adapter_folder(name: str, model: str) -> Path:

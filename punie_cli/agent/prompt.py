@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from punie_cli.agent.dialects import EXECUTE_CODE, Dialect, Native, Step, Tags
 from punie_cli.agent.dialects import Name as DialectName
-from punie_cli.agent.messages import OUTPUT_LINE, Message
+from punie_cli.agent.messages import OUTPUT_LINE, Message, user
 from punie_cli.builtins.registry import Registry, declared
 from punie_cli.errors import MissingError
 
@@ -109,7 +109,7 @@ class Renderer:
 
     def __init__(self, core: PromptCore, tokenizer: Any) -> None:
         self.core = core
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.dialect = make_dialect(core.dialect, tokenizer)
 
     def segments(
@@ -161,6 +161,10 @@ class Renderer:
             mask += [segment.trained] * len(ids)
         return tokens, mask
 
+    def count(self, text: str) -> int:
+        """Tokens of a text on its own."""
+        return len(self._tokenized(text))
+
     @cached_property
     def core_tokens(self) -> list[int]:
         """Token ids that every conversation under this core begins with."""
@@ -172,7 +176,9 @@ class Renderer:
         for message in messages:
             entry = self.dialect.to_chat(message)
             if tail and message.role == "user" and len(chat) == 1:
-                entry["content"] = f"<context>\n{tail}\n</context>\n\n{entry['content']}"
+                # Files of a project are in it: nothing there may be taken for a mark of the chat.
+                before = self.dialect.to_chat(user(tail))["content"]
+                entry["content"] = f"<context>\n{before}\n</context>\n\n{entry['content']}"
             chat.append(entry)
         return chat
 
@@ -192,14 +198,14 @@ class Renderer:
         if self.core.dialect == "native":
             options["tools"] = [EXECUTE_CODE]
         # mlx_lm switches thinking on by itself where a template can: the same for training and talking here.
-        return self._tokenizer.apply_chat_template(chat, enable_thinking=False, **options)
+        return self.tokenizer.apply_chat_template(chat, enable_thinking=False, **options)
 
     def _encode(self, text: str) -> list[int]:
         # Every conversation begins with the core: of 300 tokens of a row it is the most.
         return list(self.core_tokens) if text is self._core_text else self._tokenized(text)
 
     def _tokenized(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False))
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
 
 
 def make_dialect(name: DialectName, tokenizer: Any) -> Dialect:

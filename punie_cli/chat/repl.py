@@ -10,6 +10,7 @@ from typing import Any
 from punie_cli import paths
 from punie_cli.agent.events import Failed, Started
 from punie_cli.agent.loop import Agent
+from punie_cli.agent.notes import NAME
 from punie_cli.agent.open import Connect, connect_mlx, open_agent
 from punie_cli.chat import permits
 from punie_cli.chat.bang import run_command
@@ -220,9 +221,11 @@ async def chat(
     """
     view.busy("loading the model")
     try:
-        async with open_agent(settings, workspace, connect) as (agent, started):
+        async with open_agent(settings, workspace, connect, notes=True) as (agent, started):
             view.idle()
             view.note(f"{started.model}, adapter {started.adapter or 'none'}; /help shows the commands")
+            if agent.notes is not None and agent.notes.summary:
+                view.note(f"{NAME}: {agent.notes.summary}")
             conversation = Chat(agent, started, recorder, view, reader, settings, standing)
             conversation.connect = connect
             await conversation.run()

@@ -210,6 +210,10 @@ class Sandbox:
         self._specs = specs
         self._zygote = _Zygote()
 
+    def offer(self, specs: list[dict[str, Any]]) -> None:
+        """From the next turn on programs may call these builtins."""
+        self._specs = specs
+
     async def turn(self) -> "Turn":
         """A fresh locked worker."""
         turn = Turn(self._zygote, self._specs, self.limits)
