@@ -1,4 +1,4 @@
-"""Pages of docs/ made from the program: `python -m punie_cli.docs` writes cli.md, settings.md and phases.md."""
+"""Pages of docs/ made from the program: `python -m punie_cli.docs` writes cli.md, chat.md, settings.md, phases.md."""
 
 import json
 import sys
@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from punie_cli.chat.commands import commands
-from punie_cli.chat.keys import KEYS
+from punie_cli.chat_docs import chat_page
 from punie_cli.cli import cli
 from punie_cli.errors import Exit
 from punie_cli.paths import shipped
@@ -102,7 +101,7 @@ _RESULTS_HEAD = """| made | base | rows | steps | loss | training | size | bits 
 def cli_page() -> str:
     """docs/cli.md."""
     codes = "".join(f"| {code.value} | {text} |\n" for code, text in _MEANINGS.items())
-    return f"{_CLI}{codes}\n" + "\n".join(_sections(cli, "punie", None)) + _chat_section()
+    return f"{_CLI}{codes}\n" + "\n".join(_sections(cli, "punie", None))
 
 
 def settings_page() -> str:
@@ -182,14 +181,11 @@ def _sections(command: click.Command, name: str, parent: click.Context | None) -
     return found
 
 
-def _chat_section() -> str:
-    table = "".join(f"| `{command.usage}` | {command.doc} |\n" for command in commands())
-    keys = "".join(f"| {key.label} | {key.doc} |\n" for key in KEYS)
-    return f"\n## In a chat\n\n| command | meaning |\n|---|---|\n{table}\n| key | meaning |\n|---|---|\n{keys}"
-
-
 if __name__ == "__main__":
     folder = Path(__file__).resolve().parent.parent / "docs"
-    for file, page in (("cli.md", cli_page()), ("settings.md", settings_page()), ("phases.md", phases_page())):
+    pages = {
+        "cli.md": cli_page(), "chat.md": chat_page(), "settings.md": settings_page(), "phases.md": phases_page()
+    }  # fmt: skip
+    for file, page in pages.items():
         (folder / file).write_text(page, encoding="utf-8")
         sys.stdout.write(f"{folder / file}\n")

@@ -17,6 +17,7 @@ import pytest
 from punie_cli.approvals import Decision
 from punie_cli.chat.approve import read_answer
 from punie_cli.chat.commands import Typed, commands, find
+from punie_cli.chat.helping import grouped
 from punie_cli.chat.keys import KEYS
 from punie_cli.chat.readers import history_file
 from punie_cli.engine.base import Prompt, Reply, Text
@@ -80,19 +81,27 @@ async def test_nothing_said() -> None:
 async def test_commands() -> None:
     typed = keys()
     await typed.type(f"/modl{ENTER}/model{ENTER}/exit{ENTER}")
-    model, adapter, prompt, context = typed.stdout.splitlines()
-    assert (model, adapter, context) == ("model    fake", "adapter  none", "context  not known")
-    assert len(prompt) == len("prompt   ") + 12
+    model, adapter, prompt, context, memory, speed, builtins = typed.stdout.splitlines()
+    assert (model, adapter, context) == ("model     fake", "adapter   none", "context   not known")
+    assert len(prompt) == len("prompt    ") + 12
+    assert (memory.startswith("memory    "), speed) == (True, "speed     not known yet")
+    assert builtins.startswith("builtins  typecheck, ")
     assert typed.stderr == OPENED + "Error: there is no /modl; did you mean /model?\nTry: /help\n"
 
 
-async def test_help_lists_every_command_and_key() -> None:
+async def test_help_lists_every_command_once_in_groups_and_keys_every_key() -> None:
     typed = keys()
-    await typed.type(f"/help{ENTER}{CTRL_D}")
-    shown = [line.split("  ")[0] for line in typed.stdout.splitlines()]
-    expected = [command.usage for command in commands()]
-    assert shown[: len(expected)] == expected
-    assert shown[-len(KEYS) :] == [key.label for key in KEYS]
+    await typed.type(f"/help{ENTER}/keys{ENTER}{CTRL_D}")
+    helped, *pressed = typed.stdout.partition(KEYS[0].label)
+    titles = [line for line in helped.splitlines() if line and not line.startswith(" ")]
+    assert titles == [title for title, _ in grouped()]
+    usages = [line.strip().split("  ")[0] for line in helped.splitlines() if line.startswith("  ")]
+    assert sorted(usages) == sorted([*(command.usage for command in commands()), "!COMMAND"])
+    assert [line.split("  ")[0] for line in "".join(pressed).splitlines()] == [key.label for key in KEYS]
+
+
+def test_every_command_has_a_group() -> None:
+    assert "Others" not in [title for title, _ in grouped()]
 
 
 async def test_new_forgets() -> None:

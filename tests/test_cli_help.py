@@ -10,6 +10,7 @@ import click
 import pytest
 
 from punie_cli import __version__
+from punie_cli.chat_docs import chat_page
 from punie_cli.cli import cli
 from punie_cli.docs import cli_page
 from punie_cli.paths import shipped
@@ -85,5 +86,6 @@ def test_misspelt_command() -> None:
 
 
 def test_page_is_current() -> None:
-    page = shipped().parent / "docs" / "cli.md"
-    assert page.read_text(encoding="utf-8") == cli_page(), "run: python -m punie_cli.docs"
+    folder = shipped().parent / "docs"
+    for name, page in (("cli.md", cli_page()), ("chat.md", chat_page())):
+        assert (folder / name).read_text(encoding="utf-8") == page, "run: python -m punie_cli.docs"

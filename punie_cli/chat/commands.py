@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from punie_cli.chat.keys import KEYS
-
 if TYPE_CHECKING:
     from punie_cli.chat.repl import Chat
 
@@ -55,14 +53,6 @@ class Typed:
             await done
 
 
-def _help(chat: "Chat", argument: str) -> None:
-    rows = [(command.usage, command.doc) for command in commands()]
-    rows.append(("!COMMAND", "run a command of your own; the model is not told"))
-    rows += [(key.label, key.doc) for key in KEYS]
-    width = max(len(name) for name, _ in rows)
-    chat.view.write("".join(f"{name:{width}}  {doc}\n" for name, doc in rows))
-
-
 def _new(chat: "Chat", argument: str) -> None:
     chat.renew()
     chat.view.note("a new conversation; the model has forgotten the last one")
@@ -80,7 +70,6 @@ def _exit(chat: "Chat", argument: str) -> None:
 
 
 _OWN = (
-    Command("/help", "show the commands and the keys", _help, at_once=True),
     Command("/output", "show the last output whole", _output, at_once=True),
     Command("/new", "forget the conversation and start another session", _new),
     Command("/exit", "leave; a turn that runs is stopped", _exit, at_once=True),
@@ -89,17 +78,18 @@ _OWN = (
 
 def commands() -> tuple[Command, ...]:
     """All commands, in the order of `/help`."""
-    from punie_cli.chat import comparing, editor, permits, switching, undo, verdicts
+    from punie_cli.chat import comparing, context, editor, helping, permits, switching, undo, verdicts
 
     return (
-        *_OWN[:1],
+        *helping.COMMANDS,
         *editor.COMMANDS,
         *switching.COMMANDS,
+        *context.COMMANDS,
         *undo.COMMANDS,
         *comparing.COMMANDS,
         *verdicts.COMMANDS,
         *permits.COMMANDS,
-        *_OWN[1:],
+        *_OWN,
     )
 
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _CHOICES = {"1": "1", "2": "2", "same": "same", "s": "same", "neither": "neither", "n": "neither"}
 _LISTED = 5
-# Beside the weights: the cache, and what a computation holds meanwhile.
-_ROOM = 1.25
 
 
 async def _compare(chat: "Chat", argument: str) -> None:
@@ -67,22 +65,9 @@ def _settings(chat: "Chat", argument: str) -> Settings:
 
 def fits_beside(settings: Settings) -> bool:
     """Whether a model fits into the memory that is free now. Raises MissingError for one that is not there."""
-    import psutil
+    from punie_cli.models import room
 
-    from punie_cli.engine.blas import backend
-    from punie_cli.models.files import check_complete
-
-    weights = check_complete(choose(settings).model)
-    device = backend()
-    need = 4 * weights.parameters if device == "cpu" else weights.size
-    free = psutil.virtual_memory().available
-    if device == "cuda":
-        import mlx.core as mx
-
-        from punie_cli.models.catalogue import memory
-
-        free = memory().usable_gb * 1e9 - mx.get_active_memory()
-    return need * _ROOM < free
+    return room.need(choose(settings).model) < room.free()
 
 
 async def _copies(chat: "Chat", scratch: Path) -> list[Path]:
