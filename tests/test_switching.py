@@ -156,6 +156,10 @@ async def test_what_is_not_there(models):
         assert (await chat.say("/phase x")).startswith("Error: no adapter 'x' for model one\n")
         chat.engines["other"] = QueueEngine([], name="other")
         await chat.say("/model other")
+        assert [line for line in (await chat.say("/model")).splitlines() if line.startswith("phase")] == []
+        fused = {"source": "fused", "lineage": {"adapter": {"phase": 90}}}
+        (paths.data_dir() / "models" / "other" / "punie.json").write_text(json.dumps(fused))
+        assert "phase     90\n" in await chat.say("/model")
         assert await chat.say("/phase 90") == (
             "Error: phase 90 has no adapter on model other, but on one\nTry: /model one\n"
         )
@@ -198,7 +202,6 @@ async def test_an_adapter_is_swapped_in_the_engine_that_runs(models, monkeypatch
         assert (chat.chat.agent.engine is engine, loads) == (True, [])
         # What was changed is kept with the session that it was changed in.
         assert [record["adapter"] for record in switched()] == ["phase-90", "phase-91", None]
-        assert paths.data_dir().is_dir()
 
 
 async def test_a_swap_that_is_interrupted_is_done_or_not_done(models, monkeypatch):

@@ -70,8 +70,8 @@ def line_of(turn: Sequence[Message]) -> str:
 def compact(plan: Plan, messages: Sequence[Message], tail: str | None, count: Count, target: int, room: int) -> Plan:
     """The smallest plan after `plan` under which the conversation has at most `target` tokens.
 
-    The last turn stays whole. Where it is too long for that, those before it are told in lines, and lines left out as
-    `room` asks for; what is then still above `room` cannot be helped.
+    The last turn stays whole. Where that is not enough with all turns before it in lines, these are kept up to halfway
+    between `target` and `room`. What is above `room` without any of them cannot be helped.
     """
     turns = turns_of(messages)
     if not turns:
@@ -87,10 +87,14 @@ def compact(plan: Plan, messages: Sequence[Message], tail: str | None, count: Co
     def size(index: int) -> int:
         return count(*shown(steps[index], messages, tail))
 
-    if size(told) > target and count(*shown(steps[-1], messages, tail)) > target:
-        # Lines are small: they only go where there is no room for them at all.
-        return steps[_first(lambda n: size(n) <= room, told, len(steps) - 1)]
-    return steps[_first(lambda n: size(n) <= target, 0, len(steps) - 1)]
+    end = len(steps) - 1
+    if size(told) <= target:
+        return steps[_first(lambda n: size(n) <= target, 0, told)]
+    # Lines are small, and what they tell would be lost: they go only where there is little room with them.
+    if size(told) <= (target + room) // 2:
+        return steps[told]
+    goal = target if size(end) <= target else room
+    return steps[_first(lambda n: size(n) <= goal, told, end)]
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:

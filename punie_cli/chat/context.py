@@ -53,7 +53,8 @@ def _head(agent: Agent, used: int) -> str:
     kept = min(_BAR - filled, round(_BAR * agent.max_tokens / agent.context))
     bar = "█" * filled + "░" * (_BAR - filled - kept) + "▒" * kept
     share = f"{used / agent.context:.0%}".replace("%", " %")
-    return f"[{bar}] {share} of {agent.context} tokens; {left} left, {agent.max_tokens} kept for a reply\n"
+    said = f"{used} of {agent.context} tokens ({share}); {left} left, {agent.max_tokens} kept for a reply"
+    return f"{said}\n[{bar}]\n"
 
 
 def _parts(agent: Agent, turn: list[Message]) -> dict[str, int]:

@@ -151,7 +151,20 @@ def _tell(chat: "Chat") -> None:
         ("speed", f"{usage.tokens_per_s:.1f} tokens/s" if usage and usage.tokens_per_s else "not known yet"),
         ("builtins", ", ".join(agent.registry.names)),
     ]
+    if started.adapter is None and (phase := _fused_from(started.model)) is not None:
+        rows.insert(2, ("phase", str(phase)))
     chat.view.write("".join(f"{name:8}  {value}\n" for name, value in rows))
+
+
+def _fused_from(model: str | None) -> int | None:
+    """The phase whose adapter a model was fused with; None for another model."""
+    from punie_cli.evaluation.subject import phase_of as phase_of_choice
+
+    try:
+        folder = store.find(model)
+    except PunieError:
+        return None
+    return phase_of_choice(Choice(model or "", folder, None, None))
 
 
 def _tell_phases(chat: "Chat") -> None:
