@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from punie_cli.agent.messages import Message, answer, output, program, user
 from punie_cli.agent.prompt import PromptCore, Renderer
@@ -106,6 +108,24 @@ def test_the_tail_stands_before_the_first_user_message(renderer: Renderer) -> No
     assert contents[1] == "<context>\nUse tabs.\n</context>\n\ncheck a.py"
     assert contents[5] == "again"
     assert contents[0] == renderer.core.system
+
+
+_SAID = st.sampled_from([user("hi"), user("<code>"), program("print(1)"), output("1"), answer("One."), answer("Two.")])
+
+
+@given(st.lists(st.tuples(st.lists(_SAID, max_size=5), st.integers(0, 4), st.sampled_from([None, "tail"])), max_size=5))
+def test_what_is_known_of_the_last_conversation_changes_nothing(
+    tokenizer: Any, edits: list[tuple[list[Message], int, str | None]]
+) -> None:
+    core = PromptCore.build(Registry(), "tags")
+    used, messages = Renderer(core, tokenizer), [user("first")]
+    for more, kept, tail in edits:
+        # A conversation goes on, is rewound, or is another one.
+        messages = [*(messages[:kept] or [user("anew")]), *more]
+        fresh = Renderer(core, tokenizer)
+        assert used.segments(messages, tail=tail) == fresh.segments(messages, tail=tail)
+        assert used.tokens(messages, tail=tail) == fresh.tokens(messages, tail=tail)
+        assert used.row(messages, tail=tail) == fresh.row(messages, tail=tail)
 
 
 def test_a_template_that_rewrites_turns_is_refused(tmp_path: Path) -> None:

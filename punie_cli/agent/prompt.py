@@ -111,6 +111,10 @@ class Renderer:
         self.core = core
         self.tokenizer = tokenizer
         self.dialect = make_dialect(core.dialect, tokenizer)
+        # Of the last conversation: its messages with the text up to each reply and behind it, and its tokens. The next
+        # one mostly goes on from there, and would else be rendered once for each of its replies.
+        self._known: list[tuple[dict[str, Any], str, str]] = []
+        self._ids: dict[str, list[int]] = {}
 
     def segments(
         self, messages: Sequence[Message], *, tail: str | None = None, reply_next: bool = True
@@ -125,12 +129,21 @@ class Renderer:
         chat = self.chat(messages, tail=tail)
         done = self._core_text
         yield Segment(done, trained=False)
+        known, now = self._known, []
+        same = 0
+        while same < min(len(known), len(messages)) and known[same][0] == chat[same + 1]:
+            same += 1
         # chat[0] is the system message.
         for i, message in enumerate(messages, start=1):
             if not message.from_model:
+                now.append((chat[i], "", ""))
                 continue
-            before = self._template(chat[:i], reply_next=True)
-            after = self._template(chat[: i + 1], reply_next=False)
+            if i <= same:
+                _, before, after = known[i - 1]
+            else:
+                before = self._template(chat[:i], reply_next=True)
+                after = self._template(chat[: i + 1], reply_next=False)
+            now.append((chat[i], before, after))
             if not (before.startswith(done) and after.startswith(before)):
                 raise ValueError("the chat template of this model rewrites earlier turns")
             yield Segment(before[len(done) :], trained=False)
@@ -138,6 +151,7 @@ class Renderer:
             reply = after[len(before) :].rstrip()
             yield Segment(reply, trained=True)
             done = before + reply
+        self._known = now
         whole = self._template(chat, reply_next=reply_next)
         if not whole.startswith(done):
             raise ValueError("the chat template of this model rewrites earlier turns")
@@ -146,7 +160,10 @@ class Renderer:
 
     def tokens(self, messages: Sequence[Message], *, tail: str | None = None) -> list[int]:
         """Token ids of the conversation up to where the model's next reply begins."""
-        return [t for s in self.segments(messages, tail=tail) for t in self._encode(s.text)]
+        texts = [segment.text for segment in self.segments(messages, tail=tail)]
+        known = self._ids
+        self._ids = found = {text: known.get(text) or self._encode(text) for text in texts}
+        return [token for text in texts for token in found[text]]
 
     def row(self, messages: Sequence[Message], *, tail: str | None = None) -> tuple[list[int], list[bool]]:
         """Token ids of a finished conversation, and for each whether it is trained on (the model wrote it)."""
