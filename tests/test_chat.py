@@ -42,7 +42,7 @@ def names(folder: Path) -> list[str]:
 
 
 def left(turns: str) -> str:
-    return f"{turns}; to go on: punie chat --session SESSION\n"
+    return f"{turns}; the last session is SESSION\n"
 
 
 async def test_a_conversation() -> None:
@@ -285,7 +285,7 @@ def test_in_a_terminal(term: str, environment: dict[str, str], project: Path) ->
     child.expect_exact(">")
     child.send(CTRL_C)
     child.send("/exit\r")
-    child.expect_exact("1 turn; to go on: punie chat --session ")
+    child.expect_exact("1 turn; the last session is ")
     child.expect(pexpect.EOF)
     child.close()
     assert (child.exitstatus, (project / "a.txt").read_text()) == (0, "x")
@@ -343,7 +343,7 @@ def test_nothing_is_lost_in_a_narrow_window(environment: dict[str, str], project
         "> 日本", "語", bar,
     ]  # fmt: skip
     child.send("\x03\x04")
-    child.expect_exact("1 turn; to go on: punie chat --session ")
+    child.expect_exact("1 turn; the last session is ")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0

@@ -59,7 +59,7 @@ async def held(replies: list[str], typing: Callable[[PromptReader, Callable[[str
 
 
 def ending(turns: int) -> str:
-    return f"{turns} turn{'' if turns == 1 else 's'}; to go on: punie chat --session SESSION\n"
+    return f"{turns} turn{'' if turns == 1 else 's'}; the last session is SESSION\n"
 
 
 async def test_what_is_typed_during_a_turn_is_sent_afterwards_in_order() -> None:

@@ -21,7 +21,9 @@ from punie_cli.agent.prompt import PromptCore
 from punie_cli.evaluation.case import run_case
 from punie_cli.evaluation.suites import load
 from punie_cli.models.files import weight_hash
-from punie_cli.paths import shipped_adapters
+from punie_cli.paths import shipped, shipped_adapters
+from punie_cli.rows.build import read_split
+from punie_cli.rows.row import data_hash
 from punie_cli.settings import Settings
 from punie_cli.workspace import Workspace
 
@@ -58,10 +60,10 @@ def test_the_adapter_was_trained_on_the_embedded_model(record: dict[str, Any], e
 
 
 def test_the_record_says_by_what_the_adapter_was_trained(record: dict[str, Any]) -> None:
-    # Its rows were a draft that does not ship any more: the record keeps their hash, and the recipe as it was.
+    # Its rows ship, those of phase 26; the recipe is kept as it was.
     text = json.dumps(record["recipe"], sort_keys=True)
     assert record["recipe_hash"] == hashlib.sha256(text.encode()).hexdigest()[:16]
-    assert re.fullmatch(r"[0-9a-f]{64}", record["data_hash"])
+    assert record["data_hash"] == data_hash(read_split(shipped("rows", "phase-26")).train)
     assert record["rows"]["rows"] > 1000
 
 

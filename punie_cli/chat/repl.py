@@ -233,5 +233,5 @@ async def chat(
         view.idle()
     if conversation.resumable is not None:
         turns = f"{conversation.turns} turn{'' if conversation.turns == 1 else 's'}"
-        view.note(f"{turns}; to go on: punie chat --session {conversation.resumable}")
+        view.note(f"{turns}; the last session is {conversation.resumable}")
     return Exit.OK
