@@ -255,7 +255,7 @@ def environment() -> dict[str, str]:
 def test_lines_of_a_pipe(environment: dict[str, str], project: Path) -> None:
     command = [sys.executable, "-c", _CHAT, "chat", "--allow", "write"]
     done = subprocess.run(command, input="write\n\n/nothing\nlast", capture_output=True, text=True, env=environment)
-    session = re.findall("--session ([0-9a-f]{8})", done.stderr)[0]
+    session = re.findall("session is ([0-9a-f]{8})", done.stderr)[0]
     assert (done.returncode, done.stdout, (project / "a.txt").read_text()) == (0, "It is **written**.\nBye.\n", "x")
     assert done.stderr.replace(session, "SESSION") == (
         OPENED + "│ write_file('a.txt', 'x')\n• write_file(path='a.txt', text='x') → lines 1\n"

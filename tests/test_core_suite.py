@@ -5,6 +5,8 @@ Programs, ty, ruff and pytest are real; only the model is a queue of replies.
 
 from collections import Counter
 
+import pytest
+
 from punie_cli.builtins.registry import declared
 from punie_cli.evaluation.suites import load
 from punie_cli.rows.near import HeldOut
@@ -211,3 +213,8 @@ def test_prompts_differ() -> None:
 
 def test_no_training_row_knows_a_name_of_the_fixtures() -> None:
     assert names_of(SUITE) & known_words() == set()
+
+
+@pytest.mark.xfail(strict=True, reason="a few names of the fixtures are words of phase 26's rows: to be renamed")
+def test_no_row_of_phase_26_knows_a_name_of_the_fixtures() -> None:
+    assert names_of(SUITE) & known_words(26) == set()

@@ -82,7 +82,7 @@ async def talk(steps: Callable[[Hands], Awaitable[None]], replies: Iterable[str]
 
 async def test_the_menu_of_commands_opens_by_itself_and_enter_takes_the_chosen_entry() -> None:
     async def steps(hands: Hands) -> None:
-        assert await hands.menu("/he") == ["/help"]
+        assert await hands.menu("/hel") == ["/help"]
         await hands.type(TAB, "/help")
         await hands.press(ENTER)
         assert (hands.buffer.text, hands.buffer.complete_state) == ("/help", None)
