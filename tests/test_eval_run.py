@@ -68,7 +68,8 @@ def test_the_result_has_the_order_of_the_suite_whatever_ends_first(settings: Set
     assert [(event.case.case, event.done, event.of) for event in ended] == [
         ("c", 1, 4), ("d", 2, 4), ("b", 3, 4), ("a", 4, 4),
     ]  # fmt: skip
-    assert (engine.asked, engine.most) == (["a", "b", "c", "d"], 3)
+    # The first three begin at once: each lists its project in a thread of its own before it asks.
+    assert (sorted(engine.asked[:3]), engine.asked[3:], engine.most) == (["a", "b", "c"], ["d"], 3)
     assert ended[-1].seconds_left == 0
     assert outcome(done) == [
         ("a", 0, True, ""), ("b", 0, False, "the answer lacks b"), ("c", 0, True, ""), ("d", 0, True, ""),
