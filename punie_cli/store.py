@@ -7,15 +7,17 @@ A store that is broken, locked, read-only or on a full disk never ends a turn: t
 """
 
 import contextlib
+import json
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from punie_cli import paths
+from punie_cli import indexing, paths
 
 # Each entry brings a file from user_version = its index to the next; entries are never changed, only added.
 _MIGRATIONS = (
@@ -59,6 +61,23 @@ _MIGRATIONS = (
     ) WITHOUT ROWID""",
         "CREATE INDEX evals_by_key ON evals(key)",
     ),
+    (
+        "ALTER TABLE sessions ADD COLUMN title TEXT NOT NULL DEFAULT ''",  # the first prompt, on one line
+        "ALTER TABLE sessions ADD COLUMN turns INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN updated TEXT",  # UTC, ISO 8601; NULL until `indexing.fill` has seen it
+        "ALTER TABLE sessions ADD COLUMN parent TEXT",  # the session that it is a fork of, which may be deleted
+        "ALTER TABLE sessions ADD COLUMN parent_turn INTEGER",  # its last turn that the fork has
+        "ALTER TABLE sessions ADD COLUMN copied INTEGER NOT NULL DEFAULT 0",  # records that are copies of its own
+        "CREATE INDEX sessions_by_update ON sessions(updated)",
+        "CREATE INDEX sessions_by_root ON sessions(root, updated)",
+        """CREATE TABLE texts (
+        id INTEGER PRIMARY KEY,  -- rowid in words; grows with time
+        session TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+        n INTEGER NOT NULL
+    )""",
+        "CREATE INDEX texts_by_session ON texts(session)",
+        "CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'unicode61 remove_diacritics 2')",
+    ),
 )
 # How long a writer waits for another process; one record takes below a millisecond.
 _BUSY_S = 5.0
@@ -85,11 +104,11 @@ class Store:
 
     def add_session(self, row: dict[str, Any]) -> None:
         """Insert one row of `sessions`."""
-        self._insert("sessions", row)
+        self._write(lambda store: _insert(store, "sessions", row | {"updated": now()}))
 
     def add_record(self, row: dict[str, Any]) -> None:
-        """Insert one row of `records`."""
-        self._insert("records", row)
+        """Insert one row of `records`; title, turns, time and words of its session follow in the same transaction."""
+        self._write(lambda store: insert_record(store, row))
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -98,19 +117,55 @@ class Store:
                 self._connection.close()
             self._connection = None
 
-    def _insert(self, table: str, row: dict[str, Any]) -> None:
+    def _write(self, change: Callable[[sqlite3.Connection], None]) -> None:
         if self._broken:
             return
-        names = ", ".join(row)
-        marks = ", ".join(f":{name}" for name in row)
         try:
             if self._connection is None:
                 self._connection = open_store(self.path)
-            self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
+            with changing(self._connection):
+                change(self._connection)
         except (sqlite3.Error, OSError, UnicodeError) as error:
             self._broken = True
             self.close()
             self._warn(f"this session is not stored: {self.path}: {error}")
+
+
+def now() -> str:
+    """The present time as the store writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def insert_record(store: sqlite3.Connection, row: dict[str, Any]) -> None:
+    """A row of `records` with all that its session has of it; inside a transaction."""
+    _insert(store, "records", row)
+    fields = json.loads(row["json"]) if row["type"] in indexing.FIELDS else {}
+    store.execute(
+        "UPDATE sessions SET updated = ?, turns = max(turns, ?), "
+        "title = CASE WHEN title = '' THEN ? ELSE title END WHERE id = ?",
+        (now(), row["turn"], indexing.title_of(fields), row["session"]),
+    )
+    indexing.add_text(store, row["session"], row["n"], fields)
+
+
+@contextlib.contextmanager
+def changing(store: sqlite3.Connection) -> Generator[None]:
+    """One transaction: all of it, or nothing."""
+    store.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        store.execute("COMMIT")
+    except BaseException:
+        # A full disk has ended the change already.
+        if store.in_transaction:
+            store.execute("ROLLBACK")
+        raise
+
+
+def _insert(store: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+    names = ", ".join(row)
+    marks = ", ".join(f":{name}" for name in row)
+    store.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
 
 
 def open_store(path: Path) -> sqlite3.Connection:
@@ -139,17 +194,19 @@ def _prepare(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+    # What was committed outlives the process, also after kill -9: the system has it. Only a loss of power may take the
+    # last records, and it takes them whole.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     _migrate(connection)
+    indexing.fill(connection)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
     if _version(connection) == len(_MIGRATIONS):
         return
     # Two processes may start at once: the version is read again under the lock.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with changing(connection):
         version = _version(connection)
         if version > len(_MIGRATIONS):
             raise sqlite3.DatabaseError(f"a newer punie made it (version {version})")
@@ -157,12 +214,6 @@ def _migrate(connection: sqlite3.Connection) -> None:
             for statement in migration:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        # A full disk has ended the change already.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _version(connection: sqlite3.Connection) -> int:
