@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from punie_cli.agent.messages import answer, output, program, user
@@ -159,6 +159,7 @@ paths = st.lists(parts, min_size=1, max_size=3).map("/".join)
 PIECES = ["a", "b", "c", '"', "lint(", ")", "\n", "/"]
 
 
+@example(set(), {"_"}, "_/")
 @given(st.sets(paths, max_size=5), st.sets(st.text("ab._/", max_size=4), max_size=3), st.text("ab._/ ", max_size=8))
 def test_a_beginning_can_become_exactly_what_begins_with_it(files, words, text):
     """Against every path that there is, but for what is let be."""

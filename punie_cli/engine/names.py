@@ -94,7 +94,10 @@ class Known:
             return True
         if any(name.startswith(path) for name in seen):
             return True
-        return self._names_test(argument, path) or self._has_stem(path, closed=False)
+        if self._names_test(argument, path) or self._has_stem(path, closed=False):
+            return True
+        # A slash too many: `src//`, or behind a word.
+        return text.endswith("/") and self.fits(argument, text, seen)
 
     def fits(self, argument: Argument, text: str, seen: Collection[str] = ()) -> bool:
         """Whether it is a path as it is."""
