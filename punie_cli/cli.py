@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from punie_cli import __version__
-from punie_cli.errors import Exit, InterruptedByUser, PunieError, RefusedError, UsageError
+from punie_cli.errors import Exit, InterruptedByUser, MissingError, PunieError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from punie_cli.agent.open import Connect
@@ -200,8 +200,10 @@ def exec_(app: App, file: str, json_: bool, root: Path, allow: str | None) -> in
 @_root
 @_allow
 @click.option("--mode", type=click.Choice(["ask", "edits", "read-only"]), help="What asks first.  [default: ask]")
+@click.option("-c", "--continue", "last", is_flag=True, help="Go on with the last session of this folder.")
+@click.option("--session", metavar="ID", help="Go on with this session; the start of its id is enough.")
 @click.pass_obj
-def chat(app: App, root: Path, **flags: Any) -> int:
+def chat(app: App, root: Path, last: bool, session: str | None, **flags: Any) -> int:
     """Talk in the terminal.
 
     Enter sends, Alt-Enter begins a new line, /help shows the rest. The prompt stays open while a turn runs: what is
@@ -216,6 +218,9 @@ def chat(app: App, root: Path, **flags: Any) -> int:
     from punie_cli.chat.screen import Screen
     from punie_cli.permits import unattended
 
+    if last and session:
+        raise UsageError("-c goes on with the last session, --session with another one", "punie chat -c")
+    kept = _talk(root, session) if last or session else None
     if terminal.is_interactive():
         _offer_trust(root)
     settings = app.settings(root, **flags)
@@ -225,8 +230,123 @@ def chat(app: App, root: Path, **flags: Any) -> int:
     approver = person(view, reader.answer, standing) if terminal.is_interactive() else unattended(standing)
     workspace = talk.open_workspace(root, settings, approver)
     recorder = app.record("chat", False, view, workspace)
-    talked = talk_on(workspace, settings, recorder, view, reader, app.connect or connect_mlx, standing=standing)
+    connect = app.connect or connect_mlx
+    talked = talk_on(workspace, settings, recorder, view, reader, connect, standing, session=kept)
     return terminal.run_async(talked)
+
+
+def _talk(root: Path, name: str | None) -> str:
+    """The id of the session to go on with: of one that has turns."""
+    from punie_cli import sessions
+
+    if name is None:
+        found = sessions.recent(root.resolve(), 1, talks=True)
+        if not found:
+            raise MissingError(f"there is no session in {root.resolve()} to go on with", "punie chat")
+        return found[0].id
+    session = sessions.find(name, root.resolve())
+    if not session.turns:
+        raise UsageError(f"session {session.id} has no turn to go on with", f"punie logs show {session.id}")
+    return session.id
+
+
+@_examples("punie logs", "punie logs -q 'shop cart' --all", "punie logs show last")
+@cli.group(invoke_without_command=True)
+@click.option("-n", "count", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="At most N.")
+@click.option("-q", "--query", metavar="TEXT", help="Only those with all words of TEXT in one of their texts.")
+@click.option("--all", "all_", is_flag=True, help="Of all projects, not of this one alone.")
+@_root
+@click.option("--json", "json_", is_flag=True, help="Print JSON lines, one for each session.")
+@click.pass_context
+def logs(context: click.Context, count: int, query: str | None, all_: bool, root: Path, json_: bool) -> None:
+    """See, search, export and delete what was said.
+
+    Without a command it lists the sessions of this project, the last used first. A session is named by its id, by the
+    start of it, or by `last`.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    import json
+    from dataclasses import asdict
+
+    from punie_cli import session_text, sessions
+    from punie_cli.render import print_listing
+
+    where = None if all_ else root.resolve()
+    found = sessions.search(query, where, count) if query is not None else sessions.recent(where, count)
+    if json_:
+        for session in found:
+            _print_line(json.dumps(asdict(session), ensure_ascii=False))
+        return
+    empty = (
+        "nothing is found" if query else "no session yet" if all_ else "no session in this project; --all shows others"
+    )
+    print_listing(session_text.listing(found, roots=all_, empty=empty), "table", context.obj.settings().color)
+
+
+@_examples("punie logs show last", "punie logs show 7f3a --json")
+@logs.command("show")
+@click.argument("session")
+@_root
+@click.option("--json", "json_", is_flag=True, help="Print its records, JSON lines as `ask --json` prints them.")
+@click.pass_obj
+def logs_show(app: App, session: str, root: Path, json_: bool) -> None:
+    """Show a session: prompts, programs, outputs, answers."""
+    from punie_cli import session_text, sessions
+    from punie_cli.recall import recall
+    from punie_cli.render import print_lines
+
+    found = sessions.find(session, root.resolve())
+    if json_:
+        for line in sessions.lines(found.id):
+            _print_line(line)
+        return
+    print_lines(session_text.lines(found, recall(sessions.records(found.id))), app.settings().color)
+
+
+@_examples("punie logs export last cart.md", "punie logs export 7f3a > cart.md")
+@logs.command("export")
+@click.argument("session")
+@click.argument("file", type=_FILE, required=False)
+@_root
+def logs_export(session: str, file: Path | None, root: Path) -> None:
+    """Write a session as Markdown, to stdout or into FILE.
+
+    A FILE that is there and is no such export is not replaced.
+    """
+    from punie_cli import session_text, sessions
+    from punie_cli.recall import recall
+
+    found = sessions.find(session, root.resolve())
+    text = session_text.markdown(found, recall(sessions.records(found.id)))
+    if file is None:
+        click.echo(text.encode("utf-8", "replace"), nl=False)
+    else:
+        click.echo(session_text.write(text, file))
+
+
+@_examples("punie logs delete 7f3a", "punie logs delete last --yes")
+@logs.command("delete")
+@click.argument("names", metavar="SESSION...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_root
+def logs_delete(names: tuple[str, ...], yes: bool, root: Path) -> None:
+    """Delete sessions with all that was said in them.
+
+    One that is open in a chat is refused. Forks of it stay, and so do files that were kept for undo.
+    """
+    from punie_cli import sessions
+    from punie_cli.terminal import is_interactive
+
+    found = {each.id: each for each in (sessions.find(name, root.resolve()) for name in names)}
+    what = ", ".join(f"{each.id} ({each.title or each.command})" for each in found.values())
+    if not yes:
+        if not is_interactive():
+            raise RefusedError(f"{what} is not deleted without a yes", f"punie logs delete {' '.join(found)} --yes")
+        if not click.confirm(f"Delete {what}?", err=True):
+            return
+    sessions.delete(list(found))
+    click.echo(f"deleted: {', '.join(found)}")
 
 
 @_examples("punie undo", "punie undo shop/cart.py", "punie undo --dry-run")

@@ -152,12 +152,17 @@ class Standing:
         return "every write, except to files that usually hold secrets" if permit.match == ("**",) else f"'{permit}'"
 
     def allow_session(self, question: Question) -> None:
-        """Allow what `for_session` says, until this process ends."""
+        """Allow what `for_session` says, until this process ends or goes on with another session."""
         permit = self._session_permit(question)
         if permit is None:
             self._exact.add(_exactly(question))
         else:
             self._session.append(permit)
+
+    def forget_session(self) -> None:
+        """Ask again about what was allowed for the session: another one begins."""
+        self._session.clear()
+        self._exact.clear()
 
     def _session_permit(self, question: Question) -> Permit | None:
         permit = proposal(question, self.root)

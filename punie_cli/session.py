@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from punie_cli import __version__
-from punie_cli.agent.events import Event, Failed, Program, Prompted, Started, Tailed, Used, record
+from punie_cli.agent.events import Answered, Event, Failed, Program, Prompted, Rewound, Started, Tailed, Used, record
 from punie_cli.errors import PunieError
+from punie_cli.holding import Hold
 from punie_cli.journal import Place
 from punie_cli.store import Store, new_session_id
 
@@ -17,18 +18,25 @@ class Recorder:
     """Numbers the records of one session and passes each on as a line of JSON.
 
     A turn begins with its prompt, at step 0; each reply of the model begins the next step. Without a model the
-    program is step 1. `sink` gets every line, with its line end left out.
+    program is step 1. `sink` gets every line, with its line end left out. A session is held from its first record on.
     """
 
     def __init__(self, command: str, store: Store, sink: Callable[[str], None] | None = None) -> None:
         self.session = new_session_id()
         self.command = command
         self.turns = 0
+        """The turn that the session is at; after a rewind the one that it went back to."""
         self.step = 0
-        # Unlike the number of a turn, which comes again after a rewind, it names one turn for good.
+        self.talk: list[int] = []
+        """The turns of the conversation: those that were answered, and not taken back by a rewind."""
+        # No number of a turn comes again.
+        self._last = 0
+        # Tells a turn that is gone on with in another process from what it was.
         self._mark = new_session_id()
         self._n = 0
         self._tail: str | None = None
+        self._hold: Hold | None = None
+        self._before: list[Event] = []
         self._store = store
         self._sink = sink
 
@@ -37,11 +45,14 @@ class Recorder:
         fields = record(event)
         if fields is None:
             return
+        while self._before:
+            self.note(self._before.pop(0))
         match event:
             case Started():
                 self._begin(event)
             case Prompted():
-                self.turns += 1
+                self._last += 1
+                self.turns = self._last
                 self.step = 0
                 self._mark = new_session_id()
             case Tailed():
@@ -49,6 +60,11 @@ class Recorder:
                 if event.text == self._tail:
                     return
                 self._tail = event.text
+            case Answered() if event.finish != "cancelled":
+                self.talk.append(self.turns)
+            case Rewound():
+                self.talk = self.talk[: -event.turns] if event.turns else self.talk
+                self.turns, self.step, self._mark = event.to, 0, new_session_id()
             case Used():
                 self.step += 1
             case Program() if self.step == 0:
@@ -66,8 +82,34 @@ class Recorder:
 
     def restart(self) -> None:
         """Go on as a new session; its first event must be Started."""
-        self.session, self.turns, self.step, self._n = new_session_id(), 0, 0, 0
-        self._tail = None
+        self._release()
+        self.session, self.turns, self.step, self.talk, self._last, self._n = new_session_id(), 0, 0, [], 0, 0
+        self._mark, self._tail, self._before = new_session_id(), None, []
+
+    def go_on(
+        self,
+        hold: Hold,
+        *,
+        n: int,
+        turn: int,
+        last: int,
+        talk: Sequence[int],
+        tail: str | None = None,
+        before: Sequence[Event] = (),
+    ) -> None:
+        """Go on with a session that is stored, and held by `hold`: `n` is its next record, `turn` where it is.
+
+        `before` are records that come before the next one; without a next one the session stays as it is.
+        """
+        self.restart()
+        self.session, self._hold = hold.session, hold
+        self._n, self.turns, self._last, self.talk, self._tail = n, turn, last, list(talk), tail
+        self._before = list(before)
+
+    def branch(self, hold: Hold) -> None:
+        """Go on as the session of `hold`, which has the very records of this one."""
+        self._release()
+        self.session, self._hold, self._mark = hold.session, hold, new_session_id()
 
     @property
     def begun(self) -> bool:
@@ -75,10 +117,18 @@ class Recorder:
         return self._n > 0
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store, and let the session go."""
         self._store.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
 
     def _begin(self, event: Started) -> None:
+        self._hold = Hold(self.session)
+        self._hold.take()
         self._store.add_session(
             {
                 "id": self.session,

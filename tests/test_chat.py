@@ -41,14 +41,13 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def left(turns: str) -> str:
-    return f"{turns}; the last session is SESSION\n"
+LEFT = "to go on: punie chat --session SESSION\n"
 
 
 async def test_a_conversation() -> None:
     typed = keys(["Hello.", "Yes."])
     await typed.type(f"hi{ENTER}and now?{ENTER}{CTRL_D}")
-    assert (typed.stdout, typed.stderr) == ("Hello.\nYes.\n", OPENED + left("2 turns"))
+    assert (typed.stdout, typed.stderr) == ("Hello.\nYes.\n", OPENED + LEFT)
     assert [m["content"] for m in typed.engine.prompts[1].messages[1:]] == ["hi", "Hello.", "and now?"]
     assert typed.engine.closed
 
@@ -69,7 +68,7 @@ async def test_a_paste_is_not_sent() -> None:
 async def test_control_c_clears_the_line_and_control_d_only_leaves_an_empty_one() -> None:
     typed = keys(["Yes."])
     await typed.type(f"not this{CTRL_C}this{CTRL_D}{ENTER}{ENTER}{CTRL_D}")
-    assert (typed.asked, typed.stderr) == (["this"], OPENED + left("1 turn"))
+    assert (typed.asked, typed.stderr) == (["this"], OPENED + LEFT)
 
 
 async def test_nothing_said() -> None:
@@ -153,7 +152,7 @@ async def test_control_c_in_a_question_ends_the_turn(project: Path) -> None:
     typed = keys([program("write_file('a.txt', 'x')"), "Hello."])
     await typed.type(f"write{ENTER}{CTRL_C}hi{ENTER}{CTRL_D}")
     assert (typed.stdout, names(project)) == ("Hello.\n", [])
-    assert typed.stderr.endswith("(stopped)\n" + left("2 turns"))
+    assert typed.stderr.endswith("(stopped)\n" + LEFT)
     assert [m["content"] for m in typed.engine.prompts[1].messages[1:]] == ["hi"]
 
 
@@ -173,7 +172,7 @@ class Stuck(QueueEngine):
 async def test_control_c_stops_a_reply_not_the_chat() -> None:
     typed = Keys(Stuck(["Hello."]))
     await typed.type(f"go{ENTER}hi{ENTER}{CTRL_D}")
-    assert (typed.stdout, typed.stderr) == ("Hello.\n", OPENED + "(stopped)\n" + left("2 turns"))
+    assert (typed.stdout, typed.stderr) == ("Hello.\n", OPENED + "(stopped)\n" + LEFT)
     with sqlite3.connect(session_file()) as store:
         found = store.execute(
             "SELECT json_extract(json, '$.finish') FROM records WHERE type = 'answer' ORDER BY n"
@@ -255,12 +254,11 @@ def environment() -> dict[str, str]:
 def test_lines_of_a_pipe(environment: dict[str, str], project: Path) -> None:
     command = [sys.executable, "-c", _CHAT, "chat", "--allow", "write"]
     done = subprocess.run(command, input="write\n\n/nothing\nlast", capture_output=True, text=True, env=environment)
-    session = re.findall("session is ([0-9a-f]{8})", done.stderr)[0]
+    session = re.findall("chat --session ([0-9a-f]{8})", done.stderr)[0]
     assert (done.returncode, done.stdout, (project / "a.txt").read_text()) == (0, "It is **written**.\nBye.\n", "x")
     assert done.stderr.replace(session, "SESSION") == (
         OPENED + "│ write_file('a.txt', 'x')\n• write_file(path='a.txt', text='x') → lines 1\n"
-        f"Error: there is no /nothing; there are: {', '.join(c.name for c in commands())}\nTry: /help\n"
-        + left("2 turns")
+        f"Error: there is no /nothing; there are: {', '.join(c.name for c in commands())}\nTry: /help\n" + LEFT
     )
 
 
@@ -285,7 +283,7 @@ def test_in_a_terminal(term: str, environment: dict[str, str], project: Path) ->
     child.expect_exact(">")
     child.send(CTRL_C)
     child.send("/exit\r")
-    child.expect_exact("1 turn; the last session is ")
+    child.expect_exact("to go on: punie chat --session ")
     child.expect(pexpect.EOF)
     child.close()
     assert (child.exitstatus, (project / "a.txt").read_text()) == (0, "x")
@@ -343,7 +341,7 @@ def test_nothing_is_lost_in_a_narrow_window(environment: dict[str, str], project
         "> 日本", "語", bar,
     ]  # fmt: skip
     child.send("\x03\x04")
-    child.expect_exact("1 turn; the last session is ")
+    child.expect_exact("to go on: punie chat --session ")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0

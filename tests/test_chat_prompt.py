@@ -58,8 +58,7 @@ async def held(replies: list[str], typing: Callable[[PromptReader, Callable[[str
     return chat
 
 
-def ending(turns: int) -> str:
-    return f"{turns} turn{'' if turns == 1 else 's'}; the last session is SESSION\n"
+ENDING = "to go on: punie chat --session SESSION\n"
 
 
 async def test_what_is_typed_during_a_turn_is_sent_afterwards_in_order() -> None:
@@ -75,7 +74,7 @@ async def test_what_is_typed_during_a_turn_is_sent_afterwards_in_order() -> None
 
     chat = await held(["1.", "2.", "3."], typing)
     assert chat.asked == ["one", "two", "three\nlines"]
-    assert (chat.stdout, chat.stderr) == ("1.\n2.\n3.\n", f"{OPENED}(queued: two)\n(queued: three …)\n{ending(3)}")
+    assert (chat.stdout, chat.stderr) == ("1.\n2.\n3.\n", f"{OPENED}(queued: two)\n(queued: three …)\n{ENDING}")
 
 
 async def test_control_c_stops_the_turn_and_keeps_what_is_typed() -> None:
@@ -89,7 +88,7 @@ async def test_control_c_stops_the_turn_and_keeps_what_is_typed() -> None:
     chat = await held(["2."], typing)
     # The turn that was stopped never reached the queue of replies.
     assert (chat.asked, chat.stdout) == (["two"], "2.\n")
-    assert chat.stderr == f"{OPENED}(queued: two)\n(stopped)\n{ending(2)}"
+    assert chat.stderr == f"{OPENED}(queued: two)\n(stopped)\n{ENDING}"
 
 
 async def test_control_d_during_a_turn_stops_it_and_says_what_was_not_sent() -> None:
@@ -97,7 +96,7 @@ async def test_control_d_during_a_turn_stops_it_and_says_what_was_not_sent() -> 
         send(f"two{ENTER}{CTRL_D}")
 
     chat = await held([], typing)
-    assert chat.stderr == f"{OPENED}(queued: two)\n(1 queued message not sent)\n(stopped)\n{ending(1)}"
+    assert chat.stderr == f"{OPENED}(queued: two)\n(1 queued message not sent)\n(stopped)\n{ENDING}"
 
 
 async def test_commands_that_need_not_wait_and_one_that_must() -> None:
@@ -115,7 +114,7 @@ async def test_leaving_by_command_during_a_turn() -> None:
     async def typing(reader: PromptReader, send: Callable[[str], None], engine: Held) -> None:
         send(f"/exit{ENTER}")
 
-    assert (await held([], typing)).stderr == f"{OPENED}(stopped)\n{ending(1)}"
+    assert (await held([], typing)).stderr == f"{OPENED}(stopped)\n{ENDING}"
 
 
 async def test_a_question_gives_the_prompt_back_with_what_was_typed(project: Path) -> None:

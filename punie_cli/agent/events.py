@@ -138,9 +138,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Tailed:
-    """What stands before the first message from this turn on: AGENTS.md and `/system`; None for nothing any more."""
+    """What stands before the first message from this turn on: AGENTS.md and `/system`; None for nothing any more.
+
+    `system` is what of it came by `/system`.
+    """
 
     text: str | None
+    system: str | None = None
     type: str = field(default="tail", init=False)
 
 
@@ -152,6 +156,24 @@ class Switched:
     adapter: str | None
     prompt_hash: str | None
     type: str = field(default="switched", init=False)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Another process, or another chat, goes on with the session from here on, in this folder."""
+
+    root: str
+    punie: str
+    type: str = field(default="resumed", init=False)
+
+
+@dataclass(frozen=True)
+class Rewound:
+    """The last `turns` turns are no part of the conversation any more; `to` is the last one that is, 0 for none."""
+
+    turns: int
+    to: int
+    type: str = field(default="rewind", init=False)
 
 
 @dataclass(frozen=True)
@@ -180,7 +202,7 @@ class Noted:
 
 Event = (
     Started | Prompted | Delta | Program | Approved | Called | Output | Answered | Used | Failed | Undone | Judged
-    | Tailed | Switched | Compacted | Noted
+    | Tailed | Switched | Resumed | Rewound | Compacted | Noted
 )  # fmt: skip
 
 
@@ -196,7 +218,7 @@ def record(event: Event) -> dict[str, Any] | None:
     kind = fields.pop("type")
     if isinstance(event, Judged):
         fields |= fields.pop("details")
-    for name in ("written", "edited"):
+    for name in ("written", "edited", "system"):
         if fields.get(name, "") is None:
             del fields[name]
     if "seconds" in fields:

@@ -62,10 +62,10 @@ class Agent:
             if (line := self.notes.refresh()) is not None:
                 yield Noted(line)
             self.tail = self.notes.tail
-            yield Tailed(self.tail)
+            yield Tailed(self.tail, self.notes.system or None)
         async with await self.sandbox.turn() as worker, aclosing(self._steps(messages, worker)) as steps:
             async for event in steps:
-                if isinstance(event, Answered):
+                if isinstance(event, Answered) and event.finish != "cancelled":
                     written = event.text if event.written is None else event.written
                     self.messages = [*messages, answer(written)]
                 yield event

@@ -78,10 +78,11 @@ _OWN = (
 
 def commands() -> tuple[Command, ...]:
     """All commands, in the order of `/help`."""
-    from punie_cli.chat import comparing, context, editor, helping, permits, switching, undo, verdicts
+    from punie_cli.chat import comparing, context, editor, helping, memory, permits, switching, undo, verdicts
 
     return (
         *helping.COMMANDS,
+        *memory.COMMANDS,
         *editor.COMMANDS,
         *switching.COMMANDS,
         *context.COMMANDS,

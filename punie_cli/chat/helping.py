@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # A command that is in none of them is shown at the end, among others.
 _GROUPS = (
-    ("The conversation", ("/new", "/edit", "/output", "/exit")),
+    ("The conversation", ("/new", "/resume", "/fork", "/rewind", "/export", "/edit", "/output", "/exit")),
     ("What answers", ("/model", "/phase", "/compare", "/system")),
     ("What it reads and costs", ("/context", "/compact", "/cost")),
     ("What it did", ("/diff", "/undo", "/redo", "/good", "/bad", "/fix")),

@@ -7,12 +7,12 @@ import signal
 from collections.abc import Coroutine, Generator
 from typing import Any
 
-from punie_cli import paths
+from punie_cli import paths, sessions
 from punie_cli.agent.events import Failed, Started
 from punie_cli.agent.loop import Agent
 from punie_cli.agent.notes import NAME
 from punie_cli.agent.open import Connect, connect_mlx, open_agent
-from punie_cli.chat import permits
+from punie_cli.chat import memory, permits
 from punie_cli.chat.bang import run_command
 from punie_cli.chat.bar import Stand
 from punie_cli.chat.commands import Typed, find
@@ -64,7 +64,9 @@ class Chat:
         self.said = ""
         """The last message to the model, as it was typed."""
         self.resumable: str | None = None
-        """The last session of this conversation that has a turn."""
+        """The last session of this conversation that something was said in."""
+        self.forked: str | None = None
+        """The session, if it is a fork that was made because another chat has the first one, and nothing was said."""
         self._stand = Stand()
         self._task: asyncio.Task[None] | None = None
         # What runs beside a turn; a task that nobody holds may be collected.
@@ -103,7 +105,16 @@ class Chat:
         self.agent.messages = []
         if isinstance(self.view, Screen):
             self.view.usage = None
+        self.drop_fork()
         self.recorder.restart()
+        self.standing.forget_session()
+
+    def drop_fork(self) -> None:
+        """Delete a fork that nobody asked for and that nothing was said in."""
+        if self.forked is not None:
+            forked, self.forked = self.forked, None
+            self.recorder.restart()
+            sessions.delete([forked])
 
     def leave(self) -> None:
         """End after this command. A turn that runs is stopped; messages that wait are dropped, and that is said."""
@@ -177,7 +188,7 @@ class Chat:
         self.said = text
         if self.reader.person:
             text = plain(text, self.agent.workspace.root)
-        self.resumable = self.recorder.session
+        self.resumable, self.forked = self.recorder.session, None
         try:
             ending = await follow(self.agent, text, self.recorder, self.view)
             if ending.unanswered:
@@ -214,11 +225,14 @@ async def chat(
     reader: Reader,
     connect: Connect,
     standing: Standing | None = None,
+    *,
+    session: str | None = None,
 ) -> Exit:
-    """Open the model and talk; at the end say how to go on with the session.
+    """Open the model and talk, on with a stored `session` if one is named; at the end say how to go on.
 
     `standing` is what the workspace's approver goes by.
     """
+    conversation = None
     view.busy("loading the model")
     try:
         async with open_agent(settings, workspace, connect, notes=True) as (agent, started):
@@ -228,10 +242,13 @@ async def chat(
                 view.note(f"{NAME}: {agent.notes.summary}")
             conversation = Chat(agent, started, recorder, view, reader, settings, standing)
             conversation.connect = connect
+            if session is not None:
+                memory.take_up(conversation, session)
             await conversation.run()
     finally:
         view.idle()
+        if conversation is not None:
+            conversation.drop_fork()
     if conversation.resumable is not None:
-        turns = f"{conversation.turns} turn{'' if conversation.turns == 1 else 's'}"
-        view.note(f"{turns}; the last session is {conversation.resumable}")
+        view.note(f"to go on: punie chat --session {conversation.resumable}")
     return Exit.OK
