@@ -265,6 +265,11 @@ def logs(context: click.Context, count: int, query: str | None, all_: bool, root
     start of it, or by `last`.
     """
     if context.invoked_subcommand is not None:
+        if query is not None or all_ or json_:
+            raise UsageError(
+                f"-q, --all and --json before {context.invoked_subcommand} are for the list",
+                f"punie logs {context.invoked_subcommand} --help",
+            )
         return
     import json
     from dataclasses import asdict
@@ -309,18 +314,20 @@ def logs_show(app: App, session: str, root: Path, json_: bool) -> None:
 @click.argument("session")
 @click.argument("file", type=_FILE, required=False)
 @_root
-def logs_export(session: str, file: Path | None, root: Path) -> None:
+@click.pass_obj
+def logs_export(app: App, session: str, file: Path | None, root: Path) -> None:
     """Write a session as Markdown, to stdout or into FILE.
 
     A FILE that is there and is no such export is not replaced.
     """
     from punie_cli import session_text, sessions
     from punie_cli.recall import recall
+    from punie_cli.render import View
 
     found = sessions.find(session, root.resolve())
     text = session_text.markdown(found, recall(sessions.records(found.id)))
     if file is None:
-        click.echo(text.encode("utf-8", "replace"), nl=False)
+        View(color=app.settings().color).write(text)
     else:
         click.echo(session_text.write(text, file))
 

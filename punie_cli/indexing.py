@@ -45,7 +45,10 @@ def add_text(store: sqlite3.Connection, session: str, n: int, fields: dict[str, 
     """Let a record be found; in the transaction that writes it."""
     if text := text_of(fields):
         made = store.execute("INSERT INTO texts (session, n) VALUES (?, ?)", (session, n))
-        store.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (made.lastrowid, text))
+        store.execute(
+            "INSERT INTO words (rowid, text, project) SELECT ?, ?, lower(hex(root)) FROM sessions WHERE id = ?",
+            (made.lastrowid, text, session),
+        )
 
 
 def forget(store: sqlite3.Connection, session: str) -> None:

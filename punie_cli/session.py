@@ -45,8 +45,9 @@ class Recorder:
         fields = record(event)
         if fields is None:
             return
-        while self._before:
-            self.note(self._before.pop(0))
+        before, self._before = self._before, []
+        for each in before:
+            self.note(each)
         match event:
             case Started():
                 self._begin(event)

@@ -86,7 +86,8 @@ def markdown(session: Session, recalled: Recalled) -> str:
     parts += [_block(kind, text) for kind, text in _parts(recalled.loose)] if not recalled.turns else []
     if dropped := sum(turn.dropped for turn in recalled.turns):
         parts.append(f"({turns_text(dropped)} taken back by /rewind: left out)")
-    return "\n\n".join(parts) + "\n"
+    # What half of a surrogate pair stands for is not known.
+    return "\n\n".join([*parts, ""]).encode("utf-8", "replace").decode("utf-8").removesuffix("\n")
 
 
 def write(text: str, file: Path) -> Path:
@@ -95,8 +96,7 @@ def write(text: str, file: Path) -> Path:
     try:
         if place.exists() and not place.read_text(encoding="utf-8", errors="replace").startswith(MARK):
             raise UsageError(f"{place} is there already, and no export of a session", "/export other.md")
-        # What half of a surrogate pair stands for is not known.
-        place.write_text(text.encode("utf-8", "replace").decode("utf-8"), encoding="utf-8")
+        place.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PunieError(f"{place} cannot be written: {error.strerror or error}") from error
     return place

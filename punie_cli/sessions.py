@@ -1,8 +1,11 @@
 """The stored sessions: listed, searched, found by the start of their id, forked, deleted."""
 
+import contextlib
 import json
+import os
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,8 +25,10 @@ _COLUMNS = (
     "id, title, turns, started, coalesce(updated, started), command, punie, model, adapter, prompt_hash, root, "
     "parent, parent_turn"
 )
-# Words to both sides of what was found.
-_WORDS_AROUND = 12
+# As the index takes words: `_` parts them.
+_WORD = re.compile(r"[^\W_]+")
+# Shown before what was found, and behind it.
+_CHARS_AROUND = 45
 
 
 @dataclass(frozen=True)
@@ -71,23 +76,26 @@ def search(text: str, root: Path | None = None, limit: int = LIMIT, *, talks: bo
     Words may be given by their beginning; what stands in double quotes must stand there so. Case and accents do not
     count. UsageError for a text without words.
     """
-    match = _match(text)
-    where, values = _where(root, talks)
+    asked = _asked(text)
+    match = " ".join(f'"{words}"{"" if whole else "*"}' for words, whole in asked)
+    if root is not None:
+        match = f'text : ({match}) AND project : "{os.fsencode(root).hex()}"'
+    query = (
+        "SELECT texts.session, texts.id FROM words CROSS JOIN texts ON texts.id = words.rowid "
+        "CROSS JOIN sessions ON sessions.id = texts.session "
+        f"WHERE words MATCH ? {'AND turns > 0' if talks else ''} ORDER BY words.rowid DESC"
+    )
     with _reading() as store:
         if store is None:
             return []
         found: dict[str, int] = {}
-        query = (
-            "SELECT texts.session, texts.id FROM words CROSS JOIN texts ON texts.id = words.rowid "
-            f"{'CROSS JOIN sessions ON sessions.id = texts.session' if where else ''} "
-            f"WHERE words MATCH ? {where.replace('WHERE', 'AND', 1)} ORDER BY words.rowid DESC"
-        )
-        with closing(store.execute(query, (match, *values))) as rows:
+        # They come one by one, and mostly the first few are enough.
+        with closing(store.execute(query, (match,))) as rows:
             for session, row in rows:
                 found.setdefault(session, row)
                 if len(found) == limit:
                     break
-        return [_found(store, session, row, match) for session, row in found.items()]
+        return [_found(store, session, row, asked) for session, row in found.items()]
 
 
 def find(name: str, root: Path) -> Session:
@@ -125,16 +133,8 @@ def lines(session: str) -> list[str]:
 
 
 def records(session: str) -> list[Kept]:
-    """The records of a session in their order; what is damaged is left out."""
-    found = []
-    for n, turn, line in _rows(session):
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(fields, dict) and isinstance(fields.get("type"), str):
-            found.append(Kept(n, turn, fields))
-    return found
+    """The records of a session in their order; one that is damaged has the type `damaged`."""
+    return [Kept(n, turn, _read(line)) for n, turn, line in _rows(session)]
 
 
 def fork(session: str, turn: int, before: int | None = None) -> str:
@@ -191,28 +191,49 @@ def _rows(session: str) -> list[tuple[int, int, str]]:
         return store.execute(query, (session,)).fetchall()
 
 
+def _read(line: str) -> Record:
+    with contextlib.suppress(ValueError):
+        fields = json.loads(line)
+        if isinstance(fields, dict) and isinstance(fields.get("type"), str):
+            return fields
+    return {"type": "damaged"}
+
+
 def _where(root: Path | None, talks: bool) -> tuple[str, tuple[str, ...]]:
     parts = [*(["root = ?"] if root else []), *(["turns > 0"] if talks else [])]
     return (f"WHERE {' AND '.join(parts)}" if parts else ""), ((str(root),) if root else ())
 
 
-def _match(text: str) -> str:
-    """The text as a query of FTS5: each word may go on, and nothing in it is an operator."""
-    parts = []
-    for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', text):
-        # Without a letter or a digit it would match nothing.
-        if any(letter.isalnum() for letter in quoted or word):
-            parts.append(f'"{quoted}"' if quoted else f'"{word}"*')
-    if not parts:
+def _asked(text: str) -> list[tuple[str, bool]]:
+    """What is searched for: words, each with whether it stands there so, or may go on."""
+    parts = [(quoted or word, bool(quoted)) for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', text)]
+    # Without a letter or a digit it would match nothing.
+    found = [part for part in parts if _WORD.search(part[0])]
+    if not found:
         raise UsageError(f"'{text}' has no word to search for", "punie logs -q cart")
-    return " ".join(parts)
+    return found
 
 
-def _found(store: sqlite3.Connection, session: str, row: int, match: str) -> Session:
-    around = "SELECT snippet(words, 0, '', '', '…', ?) FROM words WHERE words MATCH ? AND rowid = ?"
-    (text,) = store.execute(around, (_WORDS_AROUND, match, row)).fetchone()
+def _found(store: sqlite3.Connection, session: str, row: int, asked: Sequence[tuple[str, bool]]) -> Session:
+    (text,) = store.execute("SELECT text FROM words WHERE rowid = ?", (row,)).fetchone()
     values = store.execute(f"SELECT {_COLUMNS} FROM sessions WHERE id = ?", (session,)).fetchone()
-    return Session(*values, found=" ".join(text.split()))
+    return Session(*values, found=_around(" ".join(text.split()), [words for words, _ in asked]))
+
+
+def _around(text: str, asked: Sequence[str]) -> str:
+    """The part of a text around the first word that was searched for."""
+    wanted = tuple(_folded(match[0]) for words in asked if (match := _WORD.search(words)))
+    at = next((word.start() for word in _WORD.finditer(text) if _folded(word[0]).startswith(wanted)), 0)
+    begin = max(0, at - _CHARS_AROUND)
+    begin = text.find(" ", begin, at) + 1 if begin else 0
+    end = begin + 2 * _CHARS_AROUND
+    cut = text[begin:end].rpartition(" ")[0] or text[begin:end] if end < len(text) else text[begin:]
+    return f"{'…' if begin else ''}{cut}{'…' if begin + len(cut) < len(text) else ''}"
+
+
+def _folded(word: str) -> str:
+    letters = unicodedata.normalize("NFKD", word)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).lower()
 
 
 def _renamed(line: str, session: str, step: int) -> tuple[Record, str]:

@@ -78,6 +78,14 @@ _MIGRATIONS = (
         "CREATE INDEX texts_by_session ON texts(session)",
         "CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'unicode61 remove_diacritics 2')",
     ),
+    (
+        # A project is one more word of its texts: a common word need not be looked up in those of all others.
+        "ALTER TABLE words RENAME TO words_before",
+        "CREATE VIRTUAL TABLE words USING fts5(text, project, tokenize = 'unicode61 remove_diacritics 2')",
+        """INSERT INTO words (rowid, text, project) SELECT texts.id, words_before.text, lower(hex(root))
+        FROM words_before JOIN texts ON texts.id = words_before.rowid JOIN sessions ON sessions.id = session""",
+        "DROP TABLE words_before",
+    ),
 )
 # How long a writer waits for another process; one record takes below a millisecond.
 _BUSY_S = 5.0

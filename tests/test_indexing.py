@@ -42,7 +42,8 @@ def older(path: Path, version: int, sessions: int = 3) -> list[tuple[object, ...
                 "h",
                 "/p",
             )
-            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            names = "id, started, command, punie, model, adapter, prompt_hash, root"
+            db.execute(f"INSERT INTO sessions ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             for n, (turn, fields) in enumerate(
                 [
                     (0, {"type": "session", "version": 1}),
@@ -58,6 +59,15 @@ def older(path: Path, version: int, sessions: int = 3) -> list[tuple[object, ...
             db.execute("INSERT INTO records VALUES (?, 6, 2, 0, 'answer', '{\"type\": damaged')", (name,))
         if version >= 2:
             db.execute("INSERT INTO evals VALUES (7, 'k', 't', NULL, '{}')")
+        if version == 3:
+            # What that version keeps with each record, here for the text that is looked for.
+            for number in range(sessions):
+                name = f"{number:08x}"
+                text = f"what is number{number}?"
+                db.execute("UPDATE sessions SET title = ?, turns = 2, updated = started WHERE id = ?", (text, name))
+                for n, words in ((1, text), (3, "lost")):
+                    made = db.execute("INSERT INTO texts (session, n) VALUES (?, ?)", (name, n))
+                    db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (made.lastrowid, words))
         db.execute("COMMIT")
         return db.execute("SELECT * FROM records").fetchall() if version else []
 
@@ -73,13 +83,15 @@ def test_a_store_of_an_older_version(version: int, tmp_path: Path) -> None:
     open_store(path).close()
     assert rows(path, "PRAGMA user_version") == [(len(store._MIGRATIONS),)]
     assert rows(path, "SELECT * FROM records") == before
-    count = 3 if version in (1, 2) else 0
+    count = 3 if version else 0
     assert rows(path, "SELECT title, turns, updated = started, parent, copied FROM sessions ORDER BY id") == [
         (f"what is number{n}?", 2, 1, None, 0) for n in range(count)
     ]
-    assert rows(path, "SELECT number FROM evals") == ([(7,)] if version == 2 else [])
+    assert rows(path, "SELECT number FROM evals") == ([(7,)] if version >= 2 else [])
     found = rows(
-        path, "SELECT session, n FROM words JOIN texts ON id = words.rowid WHERE words MATCH 'number1 OR lost'"
+        path,
+        "SELECT session, n FROM words JOIN texts ON id = words.rowid "
+        f"WHERE words MATCH '(number1 OR lost) AND project : {b'/p'.hex()}'",
     )
     assert sorted(found) == sorted([("00000001", 1), *((f"{n:08x}", 3) for n in range(3))] if count else [])
 

@@ -89,7 +89,7 @@ def test_the_file_is_private_and_versioned() -> None:
     store = Store()
     store.add_session({"id": "a", "started": "t", "command": "ask", "punie": "0", "root": "/"})
     assert stat.S_IMODE(session_file().stat().st_mode) == 0o600
-    assert rows(session_file(), "PRAGMA user_version") == [(3,)]
+    assert rows(session_file(), "PRAGMA user_version") == [(4,)]
     assert rows(session_file(), "PRAGMA journal_mode") == [("wal",)]
     store.close()
     store.close()
@@ -114,7 +114,7 @@ def a_folder(path: Path) -> str:
 def foreign(path: Path) -> str:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE sessions (other)")
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     return "no such column: updated"
 
 
