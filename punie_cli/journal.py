@@ -37,7 +37,7 @@ _SCHEMA = (
     session TEXT NOT NULL,
     turn INTEGER NOT NULL,
     step INTEGER NOT NULL,
-    mark TEXT NOT NULL,     -- tells turns of the same number apart: after a rewind it comes again
+    mark TEXT NOT NULL,     -- tells turns of the same number apart: one may go on in another process
     at TEXT NOT NULL,       -- UTC, ISO 8601
     path TEXT NOT NULL,     -- relative to the root, with /
     before TEXT,            -- SHA-256 of the content; NULL where there was no file

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from punie_cli import __version__, session_text, sessions
 from punie_cli.agent.compact import Plan, turns_of
 from punie_cli.agent.events import Event, Resumed, Rewound, Switched
+from punie_cli.approvals import visible
 from punie_cli.chat.commands import Command
 from punie_cli.errors import MissingError, PunieError, UsageError
 from punie_cli.holding import Hold
@@ -104,11 +105,9 @@ def _show(chat: "Chat", turn: Turn) -> None:
     programs = sum(message.role == "program" for message in turn.messages)
     if programs:
         chat.view.note(f"  ({programs} program{'' if programs == 1 else 's'})")
-    said = turn.records[-1]["text"] if turn.records[-1]["type"] == "answer" else turn.messages[-1].text
-    for record in reversed(turn.records):
-        if record["type"] == "answer":
-            said = str(record["text"])
-            break
+    # As it was shown, with the output in it.
+    answers = [record["text"] for record in turn.records if record["type"] == "answer" and turn.state == "answered"]
+    said = answers[0] if answers else turn.messages[-1].text
     lines = said.strip().split("\n")
     more = [f"… {len(lines) - _LINES_SHOWN} lines"] if len(lines) > _LINES_SHOWN else []
     chat.view.lines("\n".join([*(_cut(line) for line in lines[:_LINES_SHOWN]), *more]))
@@ -225,7 +224,7 @@ def _export(chat: "Chat", argument: str) -> None:
 
 
 def _first_line(text: str) -> str:
-    lines = text.strip().split("\n")
+    lines = visible(text.strip()).split("\n")
     return f"{_cut(lines[0])}{' …' if len(lines) > 1 else ''}"
 
 
