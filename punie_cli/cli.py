@@ -275,7 +275,7 @@ def logs(context: click.Context, count: int, query: str | None, all_: bool, root
     from dataclasses import asdict
 
     from punie_cli import session_text, sessions
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     where = None if all_ else root.resolve()
     found = sessions.search(query, where, count) if query is not None else sessions.recent(where, count)
@@ -298,8 +298,8 @@ def logs(context: click.Context, count: int, query: str | None, all_: bool, root
 def logs_show(app: App, session: str, root: Path, json_: bool) -> None:
     """Show a session: prompts, programs, outputs, answers."""
     from punie_cli import session_text, sessions
+    from punie_cli.printing import print_lines
     from punie_cli.recall import recall
-    from punie_cli.render import print_lines
 
     found = sessions.find(session, root.resolve())
     if json_:
@@ -371,7 +371,7 @@ def undo(app: App, path: str | None, dry_run: bool, root: Path) -> int:
     from contextlib import closing
 
     from punie_cli.journal import Journal
-    from punie_cli.render import print_lines
+    from punie_cli.printing import print_lines
     from punie_cli.undo_text import lines, undone
 
     with closing(Journal(root)) as journal:
@@ -401,7 +401,7 @@ def models(context: click.Context) -> None:
 def models_list(app: App, catalogue: bool, json_: bool, quiet: bool) -> None:
     """List the models of the store."""
     from punie_cli import listings
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     listing = listings.catalogue() if catalogue else listings.models()
     print_listing(listing, "json" if json_ else "names" if quiet else "table", app.settings().color)
@@ -454,7 +454,7 @@ def models_use(name: str, adapter: str | None) -> None:
 def models_show(name: str | None, json_: bool) -> None:
     """Show one model, by default the one in use."""
     from punie_cli import listings
-    from punie_cli.render import print_fields
+    from punie_cli.printing import print_fields
 
     print_fields(listings.card(name), json=json_)
 
@@ -495,7 +495,8 @@ def models_compare(app: App, name: str, reference: str | None, phase: int | None
     """
     from punie_cli import listings
     from punie_cli.models import store
-    from punie_cli.render import View, print_fields
+    from punie_cli.printing import print_fields
+    from punie_cli.render import View
     from punie_cli.training import equivalence
 
     view = View(color=app.settings().color)
@@ -625,7 +626,7 @@ def data_check(
 def data_stats(app: App, files: tuple[Path, ...], phase: int | None, no_tokens: bool, json_: bool) -> None:
     """Count rows by kind and length, with the shares that a phase should have."""
     from punie_cli import data_text
-    from punie_cli.render import print_fields, print_listing
+    from punie_cli.printing import print_fields, print_listing
     from punie_cli.rows.formats import read_entries
     from punie_cli.rows.stats import measure
 
@@ -651,7 +652,8 @@ def data_stats(app: App, files: tuple[Path, ...], phase: int | None, no_tokens: 
 @click.pass_obj
 def data_show(app: App, file: Path | None, phase: int | None, row: int, mask: bool, form: Any) -> None:
     """Show one row as the model reads it."""
-    from punie_cli.render import View, print_segments
+    from punie_cli.printing import print_segments
+    from punie_cli.render import View
     from punie_cli.rows.formats import Writer, read_entries
     from punie_cli.rows.show import nth, render
 
@@ -870,7 +872,8 @@ def _pipeline(
     """A pipeline always goes on where it can, so that `resume` adds nothing."""
     from punie_cli import phases
     from punie_cli.agent.open import connect_mlx
-    from punie_cli.render import View, print_listing
+    from punie_cli.printing import print_listing
+    from punie_cli.render import View
     from punie_cli.training.notify import notify
     from punie_cli.training.pipeline import run_pipeline
     from punie_cli.training.reports import as_record
@@ -987,7 +990,7 @@ def phases(context: click.Context) -> None:
 def phases_list(app: App, json_: bool) -> None:
     """List the phases, with their rows, last run and score."""
     from punie_cli import phases as room
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     print_listing(room.phases(), "json" if json_ else "table", app.settings().color)
 
@@ -1000,7 +1003,7 @@ def phases_list(app: App, json_: bool) -> None:
 def phases_show(app: App, number: int, json_: bool) -> None:
     """Show the recipe of a phase, each value with its source."""
     from punie_cli import phases as room
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     print_listing(room.phase(number), "json" if json_ else "table", app.settings().color)
 
@@ -1014,7 +1017,7 @@ def phases_show(app: App, number: int, json_: bool) -> None:
 def phases_diff(app: App, one: int, other: int, json_: bool) -> None:
     """Show the keys on which two phases differ."""
     from punie_cli import phases as room
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     print_listing(room.difference(one, other), "json" if json_ else "table", app.settings().color)
 
@@ -1038,7 +1041,7 @@ def runs(context: click.Context) -> None:
 def runs_list(app: App, json_: bool) -> None:
     """List the runs, the newest first."""
     from punie_cli import runs as room
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     print_listing(room.runs(), "json" if json_ else "table", app.settings().color)
 
@@ -1058,7 +1061,7 @@ def runs_show(name: str, html: Path | None, json_: bool) -> None:
     import shutil
 
     from punie_cli import runs as room
-    from punie_cli.render import print_fields
+    from punie_cli.printing import print_fields
     from punie_cli.training import plots
     from punie_cli.training.runs import find, read
 
@@ -1136,7 +1139,7 @@ def runs_stop(name: str) -> None:
 def runs_compare(app: App, names: tuple[str, ...], json_: bool) -> None:
     """Show runs side by side: what differs in their recipes, and what they came to."""
     from punie_cli import runs as room
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
     from punie_cli.training.runs import compare
 
     print_listing(room.comparison(compare(names)), "json" if json_ else "table", app.settings().color)
@@ -1155,7 +1158,7 @@ def runs_prune(app: App, yes: bool, json_: bool) -> None:
     """
     from punie_cli import runs as room
     from punie_cli.phases import size_text
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
     from punie_cli.terminal import is_interactive
     from punie_cli.training.runs import prune, waste
 
@@ -1384,7 +1387,8 @@ def use(app: App, name: str | None, force: bool, also: tuple[str, ...], json_: b
     from punie_cli import eval_text, use_text
     from punie_cli.evaluation.plan import engine_for
     from punie_cli.models import history
-    from punie_cli.render import View, print_lines
+    from punie_cli.printing import print_lines
+    from punie_cli.render import View
     from punie_cli.terminal import log_to_file, run_async
     from punie_cli.training import putting
 
@@ -1436,7 +1440,7 @@ def eval_list(app: App, json_: bool) -> None:
     """List the evaluations, the newest first."""
     from punie_cli import evals as room
     from punie_cli.evaluation.results import list_runs
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     print_listing(room.runs(list_runs()), "json" if json_ else "table", app.settings().color)
 
@@ -1457,7 +1461,7 @@ def eval_show(app: App, name: str, case: str | None, json_: bool) -> None:
     from punie_cli import eval_text
     from punie_cli import evals as room
     from punie_cli.evaluation.results import resolve
-    from punie_cli.render import print_lines, print_sections
+    from punie_cli.printing import print_lines, print_sections
 
     run, color = resolve(name), app.settings().color
     chosen = room.find_cases(run, case) if case else []
@@ -1487,7 +1491,8 @@ def eval_compare(app: App, names: tuple[str, ...], json_: bool) -> None:
     import json
 
     from punie_cli import evals as room
-    from punie_cli.render import View, print_sections
+    from punie_cli.printing import print_sections
+    from punie_cli.render import View
 
     if len(names) < 2:
         raise UsageError("compare needs two evaluations or more", f"punie eval compare {names[0]} last")
@@ -1519,7 +1524,7 @@ def eval_report(app: App, names: tuple[str, ...], html: Path | None, junit: Path
     from punie_cli import evals as room
     from punie_cli.evaluation import junit as xml
     from punie_cli.evaluation import report as pages
-    from punie_cli.render import print_sections
+    from punie_cli.printing import print_sections
 
     runs = room.find_runs(names)
     for path, write in ((html, pages.write_page), (junit, xml.write)):
@@ -1557,7 +1562,7 @@ _project = click.option("--project", is_flag=True, help="The file of the folder,
 def config_show(app: App, origin: bool, root: Path, json_: bool) -> None:
     """Show every setting with its value."""
     from punie_cli import config as room
-    from punie_cli.render import print_listing
+    from punie_cli.printing import print_listing
 
     print_listing(room.shown(root, origin=origin), "json" if json_ else "table", app.settings(root).color)
 
@@ -1691,7 +1696,7 @@ def doctor(app: App, json_: bool, **flags: Any) -> int:
     Exits with 0 when a turn could run, else with 3.
     """
     from punie_cli import doctor as room
-    from punie_cli.render import print_report
+    from punie_cli.printing import print_report
 
     report = room.examine({"color": app.color, **flags})
     print_report(report, json=json_, color=app.color or "auto")
@@ -1701,7 +1706,7 @@ def doctor(app: App, json_: bool, **flags: Any) -> int:
 def _compare(made: Any, view: "View", rows: int, json: bool) -> None:
     """Compare a model that was just made with what it was made of, and show both."""
     from punie_cli import listings
-    from punie_cli.render import print_fields
+    from punie_cli.printing import print_fields
     from punie_cli.training.equivalence import check
 
     report = None

@@ -1,11 +1,10 @@
-"""Views for people: programs, calls, outputs, answers, diffs and tables. The only place that styles.
+"""The view of a session: programs, calls, outputs, answers and diffs. Only here and in `printing` things are styled.
 
 Answers go to stdout, all else to stderr. Text of the model or of a tool is shown with its control characters
 escaped, so that it cannot steer the terminal.
 """
 
 import contextlib
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -14,18 +13,14 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from punie_cli.agent.dialects import Step, output_body
 from punie_cli.agent.events import Answered, Called, Compacted, Delta, Event, Noted, Output, Program, Prompted
 from punie_cli.agent.execute import as_message
 from punie_cli.agent.messages import expand
-from punie_cli.agent.prompt import Segment
 from punie_cli.approvals import Question, visible
-from punie_cli.doctor import Report
 from punie_cli.event_text import call_text, compacted_text, error_text, folded, outcome_text
-from punie_cli.listings import Listing
 from punie_cli.progress import Course, training_text
 from punie_cli.training.reports import Step as TrainingStep
 
@@ -35,11 +30,6 @@ _SLOW_S = 1.0
 _GUTTER = "│ "
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
-
-_LINE_STYLES = {
-    "title": "bold", "prompt": "bold", "good": "green", "bad": "red", "soft": "dim", "program": "cyan", "output": "dim",
-    "head": "bold", "hunk": "cyan", "added": "green", "removed": "red",
-}  # fmt: skip
 
 
 class View:
@@ -53,8 +43,8 @@ class View:
     _unfold = ""
 
     def __init__(self, *, color: Color = "auto", quiet: bool = False, answers: bool = True) -> None:
-        self.out = _console(sys.stdout, color)
-        self.err = _console(sys.stderr, color)
+        self.out = console(sys.stdout, color)
+        self.err = console(sys.stderr, color)
         self._last = ""
         self.parse: Callable[[str], Step] | None = None
         self.begun: Callable[[str], list[str] | None] | None = None
@@ -301,82 +291,6 @@ class View:
             self.err.print(Text(f"  {error_text(event.error)}", style="red"), soft_wrap=True)
 
 
-def print_listing(listing: Listing, form: Literal["table", "names", "json"], color: Color = "auto") -> None:
-    """A listing on stdout. A table in a pipe has tabs between its cells and no head."""
-    if form == "json":
-        _print_json(listing.items)
-        return
-    if form == "names":
-        sys.stdout.write("".join(f"{row[0]}\n" for row in listing.rows))
-        return
-    console = _console(sys.stdout, color)
-    if not listing.rows:
-        sys.stderr.write(f"{listing.empty}\n")
-    elif not console.is_terminal:
-        sys.stdout.write("".join("\t".join(row).rstrip() + "\n" for row in listing.rows))
-    else:
-        table = Table(*listing.head, box=None, pad_edge=False, header_style="bold")
-        for row in listing.rows:
-            table.add_row(*(Text(visible(cell)) for cell in row))
-        console.print(table)
-
-
-def print_sections(sections: Iterable[tuple[str, Listing]], color: Color = "auto") -> None:
-    """Listings one under the other, each under its title."""
-    for number, (title, listing) in enumerate(sections):
-        if number:
-            sys.stdout.write("\n")
-        if title:
-            _console(sys.stdout, color).print(Text(visible(title), style="bold"))
-        print_listing(listing, "table", color)
-
-
-def print_lines(lines: Iterable[tuple[str, str]], color: Color = "auto") -> None:
-    """Lines on stdout, each in the style of its kind."""
-    console = _console(sys.stdout, color)
-    for kind, text in lines:
-        console.print(Text(visible(text), style=_LINE_STYLES.get(kind, "")), soft_wrap=True)
-
-
-def print_segments(segments: Iterable[Segment], *, mask: bool = False, color: Color = "auto") -> None:
-    """A rendered row on stdout; with `mask` what is trained stands out, where there is no colour between ⟦ and ⟧."""
-    console = _console(sys.stdout, color)
-    if console.color_system:
-        for segment in segments:
-            style = "" if not mask else "bold green" if segment.trained else "dim"
-            console.print(Text(visible(segment.text), style=style), end="", soft_wrap=True)
-    else:
-        for segment in segments:
-            text = visible(segment.text) if console.is_terminal else segment.text
-            sys.stdout.write(f"⟦{text}⟧" if mask and segment.trained else text)
-    sys.stdout.write("\n")
-
-
-def print_fields(fields: dict[str, Any], *, json: bool = False) -> None:
-    """Names and values on stdout."""
-    if json:
-        _print_json(fields)
-        return
-    width = max(len(name) for name in fields)
-    for name, value in fields.items():
-        if value not in ("", None):
-            sys.stdout.write(f"{name:{width}}  {visible(str(value))}\n")
-
-
-def print_report(report: Report, *, json: bool = False, color: Color = "auto") -> None:
-    """The checks of the doctor on stdout, each failed one with what mends it."""
-    if json:
-        _print_json(report.json())
-        return
-    console = _console(sys.stdout, color)
-    width = max(len(check.name) for check in report.checks)
-    for check in report.checks:
-        mark, style = {True: ("ok", "green"), False: ("!!", "bold red"), None: ("  ", "")}[check.ok]
-        console.print(Text(f"{mark} ", style=style) + Text(f"{check.name:{width}}  {visible(check.value)}"))
-        if check.ok is False and check.hint:
-            console.print(Text(f"   {'':{width}}  Try: {check.hint}"))
-
-
 def finished_blocks(text: str) -> int:
     """The number of characters up to the last blank line outside a fence: what stands before it will not change."""
     end = position = 0
@@ -394,11 +308,8 @@ def finished_blocks(text: str) -> int:
     return end
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def _console(file: Any, color: Color) -> Console:
+def console(file: Any, color: Color) -> Console:
+    """A console that neither reads markup nor breaks lines in a pipe."""
     # rich itself reads NO_COLOR and FORCE_COLOR.
     console = Console(
         file=file,

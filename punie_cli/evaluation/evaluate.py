@@ -35,6 +35,8 @@ from punie_cli.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
+# To be raised with each change in how programs are written, run or scored: a result from before it is not shown again.
+_WAY = 2
 _BROKEN = 3
 _DOCTOR = "punie doctor, then the same command again"
 # To begin a run takes milliseconds; only a stopped process holds the lock for longer.
@@ -281,6 +283,7 @@ def _key(settings: Settings, plan: Plan, subject: Subject) -> str:
         "temperature": plan.temperature,
         "limits": limits_of(settings),
         "versions": versions(),
+        "way": _WAY,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
