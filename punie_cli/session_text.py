@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from punie_cli.errors import PunieError, UsageError
 from punie_cli.listings import Listing
-from punie_cli.recall import Recalled, Turn
 from punie_cli.sessions import Session
 from punie_cli.turns import Record
+
+if TYPE_CHECKING:
+    from punie_cli.recall import Recalled, Turn
 
 MARK = "<!-- punie session"
 _ENDS = {
@@ -61,7 +64,7 @@ def about(session: Session) -> str:
     return f"{session.title}{parent}{found}"
 
 
-def lines(session: Session, recalled: Recalled) -> list[tuple[str, str]]:
+def lines(session: Session, recalled: "Recalled") -> list[tuple[str, str]]:
     """A session to be read in the terminal: each line with its kind."""
     found = [("title", _head(session, recalled))]
     for turn in recalled.turns:
@@ -77,7 +80,7 @@ def lines(session: Session, recalled: Recalled) -> list[tuple[str, str]]:
     return found
 
 
-def markdown(session: Session, recalled: Recalled) -> str:
+def markdown(session: Session, recalled: "Recalled") -> str:
     """The conversation as Markdown; turns that a rewind took back are left out, and counted."""
     parts = [f"{MARK} {session.id} -->", f"# {_inline(session.title) or session.id}", _head(session, recalled)]
     for turn in recalled.turns:
@@ -102,13 +105,13 @@ def write(text: str, file: Path) -> Path:
     return place
 
 
-def _section(turn: Turn) -> list[str]:
+def _section(turn: "Turn") -> list[str]:
     parts = [f"## Turn {turn.number}"]
     parts += [_block(kind, text) for kind, text in _parts(turn.records)]
     return [*parts, *([_ENDS[turn.state]] if turn.state in _ENDS else [])]
 
 
-def _head(session: Session, recalled: Recalled) -> str:
+def _head(session: Session, recalled: "Recalled") -> str:
     answered = f"{session.model}, adapter {session.adapter or 'none'}" if session.model else "no model"
     parts = [f"session {session.id}", when(session.started), answered, session.root]
     if session.parent:
