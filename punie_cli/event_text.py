@@ -33,6 +33,9 @@ def outcome_text(event: Called) -> str:
         for key, value in event.result.items()
         if isinstance(value, int) and not isinstance(value, bool)
     ]
+    # Of a file that was written, what became of it.
+    if "changed" in event.result:
+        numbers.append("new" if event.result.get("created") else "changed" if event.result["changed"] else "unchanged")
     return ", ".join(numbers)
 
 

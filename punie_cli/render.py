@@ -273,14 +273,17 @@ class View:
         self.idle()
         self.err.print(self._call_line(event), soft_wrap=True)
 
-    def _call_line(self, event: Called) -> Text:
-        line = Text("• ", style="dim") + Text(call_text(event.builtin, event.args))
-        summary = outcome_text(event)
+    def _call_line(self, event: Called, width: int | None = None) -> Text:
+        """A call and what it came to. In `width` columns the call is cut first, but for half of them."""
+        summary, behind = outcome_text(event), Text()
         if summary:
-            line += Text(f" → {summary}", style="" if event.ok else "red")
+            behind += Text(f" → {summary}", style="" if event.ok else "red")
         if event.seconds >= _SLOW_S:
-            line += Text(f" ({event.seconds:.0f} s)", style="dim")
-        return line
+            behind += Text(f" ({event.seconds:.0f} s)", style="dim")
+        call = Text(call_text(event.builtin, event.args))
+        if width is not None:
+            call.truncate(max(width - 2 - behind.cell_len, width // 2), overflow="ellipsis")
+        return Text("• ", style="dim") + call + behind
 
     def _output(self, event: Output) -> None:
         self.idle()

@@ -257,7 +257,7 @@ def test_lines_of_a_pipe(environment: dict[str, str], project: Path) -> None:
     session = re.findall("chat --session ([0-9a-f]{8})", done.stderr)[0]
     assert (done.returncode, done.stdout, (project / "a.txt").read_text()) == (0, "It is **written**.\nBye.\n", "x")
     assert done.stderr.replace(session, "SESSION") == (
-        OPENED + "│ write_file('a.txt', 'x')\n• write_file(path='a.txt', text='x') → lines 1\n"
+        OPENED + "│ write_file('a.txt', 'x')\n• write_file(path='a.txt', text='x') → lines 1, new\n"
         f"Error: there is no /nothing; there are: {', '.join(c.name for c in commands())}\nTry: /help\n" + LEFT
     )
 
@@ -336,7 +336,7 @@ def test_nothing_is_lost_in_a_narrow_window(environment: dict[str, str], project
         "> !seq 12", *(f"  {number}" for number in range(1, 13)),
         "> write it", "│ write_file('a.txt', 'x')",
         "create a.txt (1 line)", "--- /dev/null", "+++ b/a.txt", "@@ -0,0 +1 @@", "+x", "\\ No newline at end of file",
-        "• write_file(path='a.txt', text='x') → …",
+        "• write_file(path='a.txt… → lines 1, new",
         "It is written.",
         "> 日本", "語", bar,
     ]  # fmt: skip

@@ -51,7 +51,7 @@ async def test_a_fix_keeps_both_programs_with_their_outputs(project: Path, monke
         )
         assert await chat.say("/fix 1") == (
             "│ write_file('a.txt', 'x')\n│ print(1 / 2)\n"
-            "• write_file(path='a.txt', text='x') → lines 1\n  0.5\n"
+            "• write_file(path='a.txt', text='x') → lines 1, new\n  0.5\n"
             "kept: the program of the model and yours, each with its output; the model is not told\n"
         )
         assert [question.summary for question in chat.questions] == ["create a.txt (1 line)"]

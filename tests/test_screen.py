@@ -92,7 +92,7 @@ def test_a_program_reads_the_same_however_it_came(lines: list[str], data: st.Dat
 
 def test_a_call_is_one_line(screen: Screen) -> None:
     screen.show(Called("read_file", {"path": "a" * 50}, True, "one\ntwo\n", None, 0.0))
-    assert shown(screen.err.file) == "• read_file(path='aaaaaaaaaaaaaaaaaaaaa…\n"
+    assert shown(screen.err.file) == "• read_file(path='aaaaaaaaaaa… → 2 lines\n"
 
 
 def test_long_outputs_are_folded_and_kept(screen: Screen) -> None:

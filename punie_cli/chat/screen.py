@@ -77,7 +77,7 @@ class Screen(View):
 
     def _call(self, event: Called) -> None:
         if self.err.is_terminal:
-            self.err.print(self._call_line(event), no_wrap=True, overflow="ellipsis")
+            self.err.print(self._call_line(event, self.err.width), no_wrap=True, overflow="ellipsis")
         else:
             super()._call(event)
 
