@@ -84,11 +84,11 @@ def test_on_with_the_last_session() -> None:
     assert [(each.id, each.turns) for each in sessions.recent()] == [(session, 4)]
 
 
-def test_nothing_said_leaves_no_line_and_nothing_in_the_store() -> None:
+def test_a_look_at_a_session_leaves_nothing_in_the_store_and_the_way_back_to_it() -> None:
     session = re.findall("--session ([0-9a-f]{8})", chat(said="one\n", replies=["One."])[0].stderr)[0]
     before = sessions.lines(session)
     ran, _ = chat("-c", said="", replies=[])
-    assert "to go on" not in ran.stderr
+    assert ran.stderr.endswith(f"\nto go on: punie chat --session {session}\n")
     assert (sessions.lines(session), len(sessions.recent())) == (before, 1)
 
 
@@ -193,9 +193,10 @@ def test_a_fork_that_nobody_asked_for_and_nobody_used_is_deleted() -> None:
     (session,) = sessions.recent()
     hold = Hold(session.id)
     assert hold.take()
+    back = "to go on: punie chat --session SESSION\n"
     told = "session SESSION is open in another chat; this one goes on with a fork of it, SESSION\n"
     ran, _ = chat("-c", said="", replies=[])
-    assert plain(ran.stderr) == f"{OPENED}{told}session SESSION, 1 turn, last used TIME\n> one\n  One.\n"
+    assert plain(ran.stderr) == f"{OPENED}{told}session SESSION, 1 turn, last used TIME\n> one\n  One.\n{back}"
     assert len(sessions.recent()) == 1
     chat("-c", said="two\n", replies=["Two."])
     hold.release()

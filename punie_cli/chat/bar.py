@@ -53,8 +53,9 @@ class Stand:
         if isinstance(view, Screen):
             usage = view.usage
             known = usage.prompt_tokens + usage.completion_tokens if usage else len(chat.agent.renderer.core_tokens)
-            left = count - known if known < count else count
-            view.busy(f"reading {left} token{'' if left == 1 else 's'}")
+            left = count - known
+            # After a turn that was stopped less is there than was counted last.
+            view.busy(f"reading {left} token{'' if left == 1 else 's'}" if left > 0 else "reading")
 
 
 def phase_of(adapter: str | None) -> str:

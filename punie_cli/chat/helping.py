@@ -1,5 +1,6 @@
 """`/help` and `/keys`, and the groups in which they and docs/chat.md show the commands."""
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ _GROUPS = (
     ("Help", ("/help", "/keys")),
 )
 _OTHERS = "Others"
+# A narrower column would be harder to read than lines that the terminal breaks.
+_LEAST = 16
 BANG = ("!COMMAND", "run a command of your own; the model is not told")
 
 
@@ -32,20 +35,31 @@ def grouped() -> list[tuple[str, list[Command]]]:
 def _help(chat: "Chat", argument: str) -> None:
     sections = [(title, [(command.usage, command.doc) for command in group]) for title, group in grouped()]
     sections[-1][1].append(BANG)
-    chat.view.write(_table(sections))
+    _show(chat, sections)
 
 
 def _keys(chat: "Chat", argument: str) -> None:
-    chat.view.write(_table([("", [(key.label, key.doc) for key in KEYS])]))
+    _show(chat, [("", [(key.label, key.doc) for key in KEYS])])
 
 
-def _table(sections: Iterable[tuple[str, list[tuple[str, str]]]]) -> str:
+def _show(chat: "Chat", sections: list[tuple[str, list[tuple[str, str]]]]) -> None:
+    out = chat.view.out
+    chat.view.write(table(sections, out.width if out.is_terminal else None))
+
+
+def table(sections: Iterable[tuple[str, list[tuple[str, str]]]], columns: int | None = None) -> str:
+    """Names with what they are, under titles. In so many columns what they are is broken at words, under itself."""
     found = list(sections)
     width = max(len(name) for _, rows in found for name, _ in rows)
     parts = []
     for title, rows in found:
         indent = "  " if title else ""
-        lines = "".join(f"{indent}{name:{width}}  {doc}\n" for name, doc in rows)
+        behind = " " * (len(indent) + width + 2)
+        room = max(columns - len(behind), _LEAST) if columns else 0
+        lines = ""
+        for name, doc in rows:
+            told = textwrap.wrap(doc, room, break_on_hyphens=False) if room else [doc]
+            lines += f"{indent}{name:{width}}  " + f"\n{behind}".join(told) + "\n"
         parts.append(f"{title}\n{lines}" if title else lines)
     return "\n".join(parts)
 

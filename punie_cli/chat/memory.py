@@ -40,6 +40,8 @@ def take_up(chat: "Chat", session: str) -> None:
         hold.release()
         raise
     chat.forked = session if fork_of else None
+    # A fork in which nothing will be said is not kept.
+    chat.resumable = fork_of or session
     _tell(chat, sessions.find(session, chat.agent.workspace.root), recalled, fork_of)
 
 
