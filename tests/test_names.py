@@ -146,6 +146,13 @@ def test_what_does_not_fit(argument, path, alive):
     assert [known.can_become(argument, path[:count]) for count in counts] == [count <= alive for count in counts]
 
 
+def test_a_word_of_talk_is_a_path_only_where_the_project_has_it():
+    words = frozenset({"Everything", "total", "code", "server"})
+    known = Known(Names(frozenset({"code/a.py"}), frozenset({"code"}), frozenset(), words, ARGUMENTS, READERS))
+    assert [known.fits(PATH, word) for word in ("Everything", "total", "code", "server")] == [False, False, True, True]
+    assert [known.can_become(PATH, word) for word in ("Every", "tot", "cod", "serv")] == [False, False, True, True]
+
+
 def test_what_the_program_has_already_is_a_name():
     seen = frozenset({"out/new.py"})
     for path in ("out/new.py", "out", "out/"):

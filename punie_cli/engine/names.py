@@ -21,6 +21,14 @@ _SUFFIX = re.compile(r"\w{0,8}")
 # README, test_tally, python3: of other words, a small model makes names that nobody meant.
 _LIKE_A_NAME = re.compile(r"[A-Z]{2}|[a-z][A-Z]|_|\d")
 
+# Words that people use about any project: a path only where the project has it.
+_TALK = frozenset({
+    "all", "any", "anything", "code", "codebase", "column", "columns", "complete", "each", "entire", "error",
+    "errors", "every", "everything", "file", "files", "finding", "findings", "folder", "folders", "function", "here",
+    "it", "line", "lines", "name", "now", "path", "paths", "problem", "problems", "project", "python", "repo",
+    "repository", "that", "them", "these", "thing", "things", "this", "total", "type", "whole",
+})  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -76,7 +84,9 @@ class Known:
         places = Counter(path.rpartition("/")[2] for path in paths)
         # A bare name that is in one folder, and not at the top, is short for that path, which is to be written.
         self._heard = frozenset(
-            word for word in names.words if word.rstrip("/") in paths or places[word.rstrip("/")] != 1
+            word
+            for word in names.words
+            if word.rstrip("/") in paths or (places[word.rstrip("/")] != 1 and word.lower() not in _TALK)
         )
         self._words = sorted(self._heard)
         self._stems = sorted(word for word in self._heard if _LIKE_A_NAME.search(word))
