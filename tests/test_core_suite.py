@@ -5,8 +5,6 @@ Programs, ty, ruff and pytest are real; only the model is a queue of replies.
 
 from collections import Counter
 
-import pytest
-
 from punie_cli.builtins.registry import declared
 from punie_cli.evaluation.suites import load
 from punie_cli.rows.near import HeldOut
