@@ -160,7 +160,7 @@ def test_the_argument_of_a_command_comes_from_its_choices(project: Path, monkeyp
     assert completed(made, "/use et") == ["beta", "zeta"]
     assert asked == ["the chat"]
     assert completed(made, "/uz") == completed(made, "/use x\n") == completed(made, " /use ") == []
-    assert completed(made, "/ue") == ["/use "] and completed(made, "/use ") and asked == ["the chat"] * 2
+    assert completed(made, "/ue") == ["/use ", "/resume "] and completed(made, "/use ") and asked == ["the chat"] * 2
 
 
 def test_choices_that_fail_are_no_choices(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
