@@ -1,14 +1,12 @@
 """What a session has cost: tokens and seconds, by turn, from the usage records of the store."""
 
 import json
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass, fields
 
 from punie_cli.engine.base import Usage
 from punie_cli.errors import PunieError
-from punie_cli.store import open_store, session_file
+from punie_cli.store import opened, session_file
 
 _KNOWN = frozenset(field.name for field in fields(Usage))
 
@@ -47,16 +45,11 @@ def cost_of(usages: Iterable[Usage]) -> Cost:
 
 def usages(session: str) -> list[tuple[int, Usage]]:
     """Turn and usage of each reply, in order. PunieError for a store that cannot be read."""
-    file = session_file()
-    if not file.exists():
+    if not session_file().exists():
         return []
     query = "SELECT turn, json FROM records WHERE session = ? AND type = 'usage' ORDER BY n"
-    try:
-        with closing(open_store(file)) as store:
-            rows = store.execute(query, (session,)).fetchall()
-        return [(turn, _usage(line)) for turn, line in rows]
-    except (sqlite3.Error, OSError, ValueError) as error:
-        raise PunieError(f"{file} cannot be read: {error}", "punie doctor") from error
+    with opened("read") as store:
+        return [(turn, _usage(line)) for turn, line in store.execute(query, (session,))]
 
 
 def last_usage(session: str) -> Usage | None:

@@ -7,15 +7,15 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from punie_cli import __version__, indexing
-from punie_cli.errors import BusyError, MissingError, PunieError, UsageError
+from punie_cli.errors import BusyError, MissingError, UsageError
 from punie_cli.holding import Hold
 from punie_cli.session import to_line
-from punie_cli.store import changing, new_session_id, now, open_store, session_file
+from punie_cli.store import changing, new_session_id, now, opened, session_file
 from punie_cli.turns import Record
 
 LIMIT = 20
@@ -143,7 +143,7 @@ def fork(session: str, turn: int, before: int | None = None) -> str:
     `turn` is the last turn of the conversation that it has.
     """
     new = new_session_id()
-    with _writing() as store, changing(store):
+    with opened() as store, changing(store):
         rows = store.execute(
             "SELECT n, turn, step, type, json FROM records WHERE session = ? AND (? IS NULL OR n < ?) ORDER BY n",
             (session, before, before),
@@ -171,7 +171,7 @@ def delete(sessions: Sequence[str]) -> None:
             holds.append(Hold(session))
             if not holds[-1].take():
                 raise BusyError(f"session {session} is open in another chat", "try again when it has ended")
-        with _writing() as store:
+        with opened() as store:
             # What was deleted is not to stay in free pages of the file.
             store.execute("PRAGMA secure_delete = ON")
             with changing(store):
@@ -245,21 +245,11 @@ def _renamed(line: str, session: str, step: int) -> tuple[Record, str]:
     return fields, to_line(fields, session, step)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _reading() -> Generator[sqlite3.Connection | None]:
-    """The store, None where there is none; PunieError where it cannot be read."""
+    """The store, None where there is none."""
     if not session_file().exists():
         yield None
         return
-    with _writing() as store:
+    with opened() as store:
         yield store
-
-
-@contextmanager
-def _writing() -> Generator[sqlite3.Connection]:
-    file = session_file()
-    try:
-        with closing(open_store(file)) as store:
-            yield store
-    except (sqlite3.Error, OSError) as error:
-        raise PunieError(f"{file} cannot be used: {error}", "punie doctor") from error

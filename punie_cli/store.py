@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from punie_cli import indexing, paths
+from punie_cli.errors import PunieError
 
 # Each entry brings a file from user_version = its index to the next; entries are never changed, only added.
 _MIGRATIONS = (
@@ -188,6 +189,17 @@ def open_store(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+@contextlib.contextmanager
+def opened(failing: str = "used") -> Generator[sqlite3.Connection]:
+    """The store of this machine. PunieError, "cannot be FAILING", where it fails, or a record in it is damaged."""
+    file = session_file()
+    try:
+        with contextlib.closing(open_store(file)) as store:
+            yield store
+    except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
+        raise PunieError(f"{file} cannot be {failing}: {error}", "punie doctor") from error
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -1,27 +1,20 @@
 """The stored records of one turn, for what looks back at it: verdicts, fixes, undo."""
 
 import json
-import sqlite3
-from contextlib import closing
 from typing import Any
 
-from punie_cli.errors import PunieError
-from punie_cli.store import open_store, session_file
+from punie_cli.store import opened, session_file
 
 Record = dict[str, Any]
 
 
 def turn_records(session: str, turn: int) -> list[Record]:
     """The records of a turn in their order, as `--json` prints them; PunieError for a store that cannot be read."""
-    file = session_file()
-    if not file.exists():
+    if not session_file().exists():
         return []
     query = "SELECT json FROM records WHERE session = ? AND turn = ? ORDER BY n"
-    try:
-        with closing(open_store(file)) as store:
-            return [json.loads(line) for (line,) in store.execute(query, (session, turn))]
-    except (sqlite3.Error, OSError, ValueError) as error:
-        raise PunieError(f"{file} cannot be read: {error}", "punie doctor") from error
+    with opened("read") as store:
+        return [json.loads(line) for (line,) in store.execute(query, (session, turn))]
 
 
 def program_steps(records: list[Record]) -> dict[int, list[Record]]:

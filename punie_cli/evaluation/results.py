@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from punie_cli.errors import BusyError, MissingError, PunieError
 from punie_cli.session import to_line
-from punie_cli.store import open_store, session_file
+from punie_cli.store import changing, open_store, session_file
 
 _ID = re.compile(r"e(\d+)")
 
@@ -118,7 +118,7 @@ def save(run: EvalRun, key: str = "") -> EvalRun:
 
     `key` is what `find` looks for.
     """
-    with _store() as store, _changing(store):
+    with _store() as store, changing(store):
         row = (key, run.started, run.finished, "")
         number = store.execute("INSERT INTO evals (key, started, finished, json) VALUES (?, ?, ?, ?)", row).lastrowid
         assert number is not None
@@ -132,7 +132,7 @@ def save(run: EvalRun, key: str = "") -> EvalRun:
 def add_case(run: str, n: int, case: CaseRun, seconds: float) -> None:
     """Keep one case of a run, the `n`th in its order, and the time of the run so far; one that is there stays."""
     number = _number(run)
-    with _store() as store, _changing(store):
+    with _store() as store, changing(store):
         _insert(store, number, n, case)
         changed = "UPDATE evals SET json = json_set(json, '$.seconds', ?) WHERE number = ?"
         store.execute(changed, (round(seconds, 2), number))
@@ -141,13 +141,13 @@ def add_case(run: str, n: int, case: CaseRun, seconds: float) -> None:
 def drop(run: str, places: Iterable[int]) -> None:
     """Forget the cases of a run at these places: they are run again when it goes on."""
     number = _number(run)
-    with _store() as store, _changing(store):
+    with _store() as store, changing(store):
         store.executemany("DELETE FROM eval_cases WHERE number = ? AND n = ?", [(number, n) for n in places])
 
 
 def close(run: str, *, finished: str | None, seconds: float) -> EvalRun:
     """Note that a run has ended, or how long it has taken so far, where `finished` is None."""
-    with _store() as store, _changing(store):
+    with _store() as store, changing(store):
         kept = _load(store, _number(run), records=False)
         head = _head(kept.model_copy(update={"finished": finished, "seconds": round(seconds, 2)}))
         row = (finished, head, _number(run))
@@ -273,17 +273,3 @@ def _store() -> Generator[sqlite3.Connection]:
     except (sqlite3.Error, OSError) as error:
         kind = BusyError if "locked" in str(error) else PunieError
         raise kind(f"evaluations are kept in {path}, which fails: {error}", "punie doctor") from error
-
-
-@contextlib.contextmanager
-def _changing(store: sqlite3.Connection) -> Generator[None]:
-    """All changes or none; another process waits meanwhile."""
-    store.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        # A full disk has ended the change already.
-        if store.in_transaction:
-            store.execute("ROLLBACK")
-        raise
-    store.execute("COMMIT")
