@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from punie_cli import __version__
 from punie_cli.agent.events import Answered, Event, Failed, Program, Prompted, Rewound, Started, Tailed, Used, record
@@ -12,6 +12,9 @@ from punie_cli.errors import PunieError
 from punie_cli.holding import Hold
 from punie_cli.journal import Place
 from punie_cli.store import Store, new_session_id
+
+if TYPE_CHECKING:
+    from punie_cli.recall import Recalled
 
 
 class Recorder:
@@ -64,7 +67,7 @@ class Recorder:
             case Answered() if event.finish != "cancelled":
                 self.talk.append(self.turns)
             case Rewound():
-                self.talk = self.talk[: -event.turns] if event.turns else self.talk
+                self.talk = [turn for turn in self.talk if turn <= event.to]
                 self.turns, self.step, self._mark = event.to, 0, new_session_id()
             case Used():
                 self.step += 1
@@ -87,24 +90,15 @@ class Recorder:
         self.session, self.turns, self.step, self.talk, self._last, self._n = new_session_id(), 0, 0, [], 0, 0
         self._mark, self._tail, self._before = new_session_id(), None, []
 
-    def go_on(
-        self,
-        hold: Hold,
-        *,
-        n: int,
-        turn: int,
-        last: int,
-        talk: Sequence[int],
-        tail: str | None = None,
-        before: Sequence[Event] = (),
-    ) -> None:
-        """Go on with a session that is stored, and held by `hold`: `n` is its next record, `turn` where it is.
+    def go_on(self, hold: Hold, recalled: "Recalled", before: Sequence[Event] = ()) -> None:
+        """Go on with a session that is stored, and held by `hold`.
 
         `before` are records that come before the next one; without a next one the session stays as it is.
         """
         self.restart()
         self.session, self._hold = hold.session, hold
-        self._n, self.turns, self._last, self.talk, self._tail = n, turn, last, list(talk), tail
+        self._n, self.turns, self._last, self._tail = recalled.next, recalled.turn, recalled.last, recalled.tail
+        self.talk = [turn.number for turn in recalled.talk]
         self._before = list(before)
 
     def branch(self, hold: Hold) -> None:

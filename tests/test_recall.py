@@ -100,15 +100,7 @@ def again(session: str) -> Recorder:
     recorder, found = Recorder("chat", Store()), now(session)
     hold = Hold(session)
     assert hold.take()
-    recorder.go_on(
-        hold,
-        n=found.next,
-        turn=found.turn,
-        last=found.last,
-        talk=[turn.number for turn in found.talk],
-        tail=found.tail,
-        before=[Resumed("/project", "0")],
-    )
+    recorder.go_on(hold, found, [Resumed("/project", "0")])
     return recorder
 
 

@@ -75,15 +75,7 @@ def _go_on(chat: "Chat", hold: Hold, recalled: Recalled) -> None:
         started.prompt_hash,
     ):
         first.append(Switched(started.model, started.adapter, started.prompt_hash))
-    chat.recorder.go_on(
-        hold,
-        n=recalled.next,
-        turn=recalled.turn,
-        last=recalled.last,
-        talk=[turn.number for turn in recalled.talk],
-        tail=recalled.tail,
-        before=first,
-    )
+    chat.recorder.go_on(hold, recalled, first)
 
 
 def _tell(chat: "Chat", session: sessions.Session, recalled: Recalled, fork_of: str | None) -> None:

@@ -60,7 +60,6 @@ class Chat:
         self.standing = standing or Standing(agent.workspace.root, settings.mode)
         self.connect: Connect = connect_mlx
         """Opens the model of other settings."""
-        self.turns = 0
         self.said = ""
         """The last message to the model, as it was typed."""
         self.resumable: str | None = None
@@ -184,7 +183,6 @@ class Chat:
     async def _answer(self, text: str) -> None:
         if not self.recorder.begun:
             self.recorder.note(self.started)
-        self.turns += 1
         self.said = text
         if self.reader.person:
             text = plain(text, self.agent.workspace.root)
