@@ -33,13 +33,7 @@ OPENED = "fake, adapter none; /help shows the commands\n"
 _SESSION = re.compile(r"[0-9a-f]{8}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def plain(text: str) -> str:

@@ -18,13 +18,7 @@ from tests.fake import QueueEngine
 
 OPENED = "fake, adapter none; /help shows the commands\n"
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("project")
 
 
 class Held(QueueEngine):

@@ -17,13 +17,7 @@ from tests.command_line import Ran, punie
 # Far more than any machine needs; a wait ends when what it waits for is there.
 PATIENCE_S = 120
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("project")
 
 
 @pytest.mark.parametrize(

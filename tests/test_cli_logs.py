@@ -15,13 +15,7 @@ from tests.command_line import Ran, program, punie
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def asked(prompt: str, *replies: str, root: str = ".") -> str:
