@@ -272,21 +272,21 @@ def logs(context: click.Context, count: int, query: str | None, all_: bool, root
             )
         return
     import json
-    from dataclasses import asdict
 
     from punie_cli import session_text, sessions
     from punie_cli.printing import print_listing
 
     where = None if all_ else root.resolve()
     found = sessions.search(query, where, count) if query is not None else sessions.recent(where, count)
-    if json_:
-        for session in found:
-            _print_line(json.dumps(asdict(session), ensure_ascii=False))
-        return
     empty = (
         "nothing is found" if query else "no session yet" if all_ else "no session in this project; --all shows others"
     )
-    print_listing(session_text.listing(found, roots=all_, empty=empty), "table", context.obj.settings().color)
+    listing = session_text.listing(found, roots=all_, empty=empty)
+    if json_:
+        for item in listing.items:
+            _print_line(json.dumps(item, ensure_ascii=False))
+        return
+    print_listing(listing, "table", context.obj.settings().color)
 
 
 @_examples("punie logs show last", "punie logs show 7f3a --json")

@@ -314,7 +314,7 @@ def finished_blocks(text: str) -> int:
 def console(file: Any, color: Color) -> Console:
     """A console that neither reads markup nor breaks lines in a pipe."""
     # rich itself reads NO_COLOR and FORCE_COLOR.
-    console = Console(
+    found = Console(
         file=file,
         force_terminal=True if color == "always" else None,
         no_color=True if color == "never" else None,
@@ -322,9 +322,9 @@ def console(file: Any, color: Color) -> Console:
         highlight=False,
         emoji=False,
     )
-    if not console.is_terminal:
+    if not found.is_terminal:
         # A pipe has no width: lines stay whole.
-        console.soft_wrap = True
+        found.soft_wrap = True
     with contextlib.suppress(AttributeError, ValueError):
         file.reconfigure(errors="backslashreplace")
-    return console
+    return found

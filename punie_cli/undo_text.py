@@ -1,13 +1,13 @@
 """What was undone, in words, and as a diff."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 
 from punie_cli.approvals import visible
 from punie_cli.builtins.files import diff
 from punie_cli.errors import PunieError
 from punie_cli.journal import Journal
+from punie_cli.session_text import when
 from punie_cli.turns import ran_commands, turn_records
 from punie_cli.undo import Change, ChangedSince, Done, path_in, take_back
 
@@ -22,14 +22,11 @@ def diff_text(changes: Iterable[Change]) -> str:
 def done_text(done: Done, what: str, session: str | None = None) -> str:
     """One line: which turn, of when, and its files. `session` is the one that asks."""
     turn = f"turn {done.turn}" if done.turn else "the program"
-    when = ""
-    if done.session != session:
-        at = datetime.fromisoformat(done.at).astimezone()
-        when = f" of session {done.session} ({at:%Y-%m-%d %H:%M})"
+    of = f" of session {done.session} ({when(done.at)})" if done.session != session else ""
     if not done.changes:
-        return f"nothing was left to do for {turn}{when}: {_files(done.paths)}"
+        return f"nothing was left to do for {turn}{of}: {_files(done.paths)}"
     removed = f"; removed {_files(done.removed)}" if done.removed else ""
-    return f"{what} {turn}{when}: {_files(change.path for change in done.changes)}{removed}"
+    return f"{what} {turn}{of}: {_files(change.path for change in done.changes)}{removed}"
 
 
 def undone(journal: Journal, path: str | None, *, dry: bool = False) -> Done:
