@@ -111,7 +111,7 @@ def test_docs_page_is_current() -> None:
             "run_command",
             {"command": ["ls", 1]},
             "TypeError",
-            "run_command() argument 'command' must be str | list[str], not list",
+            "run_command() argument 'command' must be str | list[str], not list[str | int]",
         ),
     ],
 )

@@ -239,9 +239,17 @@ class Registry:
             try:
                 TypeAdapter(parameter.annotation).validate_python(args[key], strict=True)
             except ValidationError:
-                wanted, got = type_text(parameter.annotation), type(args[key]).__name__
-                raise TypeError(f"{name}() argument '{key}' must be {wanted}, not {got}") from None
+                wanted = type_text(parameter.annotation)
+                raise TypeError(f"{name}() argument '{key}' must be {wanted}, not {_kind_of(args[key])}") from None
         return args
+
+
+def _kind_of(value: Any) -> str:
+    """The type of a value, with those of its items: what is wrong with a list is mostly in it."""
+    kind = type(value).__name__
+    if not isinstance(value, list) or not value:
+        return kind
+    return f"{kind}[{' | '.join(dict.fromkeys(type(item).__name__ for item in value))}]"
 
 
 def wire(value: Any) -> Any:
