@@ -1,7 +1,5 @@
 """Paths in programs while they are written: real ones are never taken back, others at once."""
 
-import ast
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +15,11 @@ from punie_cli.engine.base import Reply, Text
 from punie_cli.engine.calls import Calls
 from punie_cli.engine.decoder import Decoder
 from punie_cli.engine.lines import PATH_TRIES, REPLY_PATH_TRIES, Dead, LineCheck
-from punie_cli.engine.names import Argument, Known, Names, words_of
+from punie_cli.engine.names import Argument, Known, Names, parts_of, words_of
 from punie_cli.engine.together import Together
 from punie_cli.evaluation.suites import load as load_suite
 from punie_cli.listing import listing
 from punie_cli.models.load import load
-from punie_cli.paths import shipped
 from punie_cli.workspace import Workspace
 from tests.replies import begin, words, write
 from tests.solved import solutions
@@ -48,9 +45,9 @@ KNOWN = Known(NAMES)
 
 def test_the_arguments_come_from_the_declarations():
     assert (
-        Argument("typecheck", "path", 0),
-        Argument("lint", "path", 0),
-        Argument("test", "path", 0, "test"),
+        Argument("typecheck", "path", 0, optional=True),
+        Argument("lint", "path", 0, optional=True),
+        Argument("test", "path", 0, "test", optional=True),
         Argument("read_file", "path", 0),
         Argument("write_file", "path", 0, "new"),
         Argument("run_command", "command", 0, "command"),
@@ -62,10 +59,41 @@ def test_words():
         """Is `src/a.py` right? (see "docs/b.md", 'c d') x.y:12:4: bad; typecheck("lib/") path=e.py Ann's don't ./f"""
     )
     assert words_of([text]) >= {
-        "Is", "src/a.py", "right", "docs/b.md", "c", "d", "x.y", "lib/", "lib", "e.py", "Ann", "don't", "./f", "f"
+        "Is", "src/a.py", "docs/b.md", "c", "x.y", "lib/", "lib", "e.py", "don't", "./f", "f"
     }  # fmt: skip
     assert not words_of([text]) & {"src", "a.py", "docs", "b.md", "a", "py", ""}
     assert words_of(["", " \n"]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("typecheck pegs", {"typecheck", "pegs"}),
+        ("is the loft clean? lint our pegs!", {"is", "our", "pegs"}),
+        ("what is in the pegs package", {"what", "the", "pegs"}),
+        ("the pegs folder: any errors", {"the", "pegs"}),
+        ('my plugin wants `pegs` or "notes" tonight', {"my", "pegs", "notes"}),
+        ("all of it, please: test_pegs LICENSE B3", {"all", "it", "test_pegs", "LICENSE", "B3"}),
+    ],
+)
+def test_plain_words_are_meant_as_paths_where_a_path_is_asked_for(text, meant):
+    assert words_of([text]) == meant
+
+
+def test_a_path_that_nobody_spoke_of_is_not_given_where_it_can_be_left_out():
+    files = frozenset({"src/hive/frames.py", "pyproject.toml", "tests/test_frames.py", "docs/a.md"})
+    folders = frozenset({"src", "src/hive", "tests", "docs"})
+    asked = ["how many type errors has a Frame in v2?"]
+    known = Known(Names(files, folders, frozenset(), words_of(asked), ARGUMENTS, READERS, parts_of(asked)))
+    assert [path for path in sorted(files | folders) if known.fits(PATH, path)] == [
+        "src/hive/frames.py",
+        "tests/test_frames.py",
+    ]
+    assert [known.can_become(PATH, text) for text in ("s", "src/hive", "p", "pyproject.toml", "docs", "te")] == [
+        True, True, False, False, False, True
+    ]  # fmt: skip
+    assert known.fits(KINDS["read_file"], "docs/a.md")
+    assert known.fits(PATH, ".")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +153,7 @@ def test_what_fits_and_all_its_beginnings(argument, path):
         (PATH, "pegs/*.py", 5),
         (PATH, "cart.py", 1),  # it is in examples/shop
         (PATH, "pegs/the.py", 6),
-        (COMMAND, "throwaway", 2),
+        (COMMAND, "throwaway", 1),
         (NEW, " pegs/a.py", 0),
         (NEW, "pegs/a.py ", 10),
     ],
@@ -161,13 +189,13 @@ def test_what_the_program_has_already_is_a_name():
     assert KNOWN.can_become(PATH, "out/n", seen)
 
 
-parts = st.text("ab._", min_size=1, max_size=3).filter(lambda part: part.strip("."))
+parts = st.text("xb._", min_size=1, max_size=3).filter(lambda part: part.strip("."))
 paths = st.lists(parts, min_size=1, max_size=3).map("/".join)
 PIECES = ["a", "b", "c", '"', "lint(", ")", "\n", "/"]
 
 
 @example(set(), {"_"}, "_/")
-@given(st.sets(paths, max_size=5), st.sets(st.text("ab._/", max_size=4), max_size=3), st.text("ab._/ ", max_size=8))
+@given(st.sets(paths, max_size=5), st.sets(st.text("xb._/", max_size=4), max_size=3), st.text("xb._/ ", max_size=8))
 def test_a_beginning_can_become_exactly_what_begins_with_it(files, words, text):
     """Against every path that there is, but for what is let be."""
     folders = {file[:at] for file in files for at, c in enumerate(file) if c == "/"}
@@ -188,108 +216,6 @@ def test_a_beginning_can_become_exactly_what_begins_with_it(files, words, text):
         folder = text.rpartition("/")[0]
         starts = fits or any(name.startswith(text) for name in whole)
         assert known.can_become(PATH, text) == (starts or (stems and (not folder or folder in folders)))
-
-
-# The reader of programs
-
-
-def corpus() -> list[str]:
-    found = {}
-    for path in sorted((shipped("rows") / "phase-24").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            for message in json.loads(line)["messages"]:
-                if message["role"] == "program":
-                    found[message["text"]] = None
-    return list(found)
-
-
-PROGRAMS = corpus()
-
-
-def read(source: str, sizes: Iterator[int] | None = None) -> list[tuple[str, str]]:
-    """The closed paths that the reader finds, by builtin."""
-    calls, found = Calls(BY_PLACE, READERS), []
-    while source:
-        size = next(sizes) if sizes else len(source)
-        calls = calls.copy()
-        found += [(f.argument.builtin, f.text) for f in calls.read(source[:size]) if f.end is not None]
-        source = source[size:]
-    return found
-
-
-def parsed(source: str) -> list[tuple[str, str]]:
-    """The same from Python's own parser."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS):
-            continue
-        argument = KINDS[node.func.id]
-        values = [*node.args[:1], *(k.value for k in node.keywords if k.arg == argument.parameter)]
-        for value in values:
-            items = [value]
-            if argument.kind == "command":
-                items = value.elts if isinstance(value, ast.List) else []
-                first = items[0].value if items and isinstance(items[0], ast.Constant) else None
-                items = items[1:] if first in READERS else []
-            for item in items:
-                segment = ast.get_source_segment(source, item) or ""
-                if isinstance(item, ast.Constant) and isinstance(item.value, str) and segment[1:-1] == item.value:
-                    found.append((argument.builtin, item.value))
-    return sorted(found)
-
-
-def test_the_paths_of_all_programs_of_the_rows_are_found():
-    outside_of_texts = [source for source in PROGRAMS if "{" not in source]
-    assert len(outside_of_texts) > 500
-    assert sum(len(read(source)) for source in outside_of_texts) > 500
-    for source in outside_of_texts:
-        assert sorted(read(f"{source}\n")) == parsed(source)
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ('print(typecheck("src").error_count)', [("typecheck", "src")]),
-        ("typecheck( path = 'src' )", [("typecheck", "src")]),
-        ('test("a.py", )', [("test", "a.py")]),
-        ('lint(\n    # "why"\n    "a.py"\n)', [("lint", "a.py")]),
-        ('run_command(["ls", "-l", "a", b, "c"])', [("run_command", x) for x in ("-l", "a", "c")]),
-        ('run_command(["grep", "x", "a"])', []),
-        ('run_command("ls a")', []),
-        ('lint(["ls", "a"])', []),
-        ('write_file("a", "b")', [("write_file", "a")]),
-        ('write_file(path="a", text="b")', [("write_file", "a")]),
-        ('write_file(text="b", path="a")', [("write_file", "a")]),
-        ('read_file("a" + b)', []),
-        ('read_file("a" "b")', []),
-        ('read_file("a".lower())', []),
-        ('read_file("a" if b else "c")', []),
-        ('read_file(f"a"), read_file(r"a"), read_file("a\\n")', [("read_file", "a\\n")]),
-        ('read_file("""a"""), read_file(("a"))', []),
-        ('read_file(x == "a"), read_file(x["a"]), read_file(path=="a")', []),
-        ('re.test("a"); def test("a"); other("a")', []),
-        ('x = "read_file(\'a\')" # read_file("a")', []),
-        ('text = """\nread_file("a")\n"""\nread_file("b")', [("read_file", "b")]),
-        ('x = "open\nread_file("b")', [("read_file", "b")]),
-        ('read_file("")', [("read_file", "")]),
-    ],
-)
-def test_paths_of_calls(source, found):
-    assert read(source) == found
-
-
-@given(st.sampled_from(PROGRAMS), st.lists(st.integers(1, 9), min_size=1))
-def test_pieces_make_no_difference(program, sizes):
-    def repeated() -> Iterator[int]:
-        while True:
-            yield from sizes
-
-    assert read(f"{program}\n", repeated()) == read(f"{program}\n")
-
-
-@given(st.text("a_ f(\"'[,)=.\\\n#]", max_size=60))
-def test_the_reader_takes_anything(text):
-    read(f"typecheck({text}")
 
 
 # With lines
@@ -352,22 +278,44 @@ def test_what_was_written_in_the_same_program_is_a_name():
 
 
 def test_after_eight_others_the_first_choice_stands():
-    check = begun("print(typecheck", '("')
+    check = begun("print(read_file", '("')
     seen = [check.add(token, f"zz{token}") for token in range(10, 11 + PATH_TRIES)]
     assert seen == [*(Dead(1, frozenset(range(10, 11 + n))) for n in range(PATH_TRIES)), Dead(1, frozenset())]
     # And so does the rest of it.
     assert [check.add(10, "zz10"), check.add(11, "yy"), check.add(12, '"))'), check.add(13, "\n")] == [
-        "", "", "", '\nprint(typecheck("zz10yy"))'
+        "", "", "", '\nprint(read_file("zz10yy"))'
     ]  # fmt: skip
     assert check.dropped == PATH_TRIES + 1
-    assert isinstance(check.add(14, 'lint("zz'), Dead)
+    assert isinstance(check.add(14, 'read_file("zz'), Dead)
+
+
+def test_after_eight_others_a_check_is_written_without_a_path():
+    check = begun("print(typecheck", '("', "ex")
+    seen = [check.add(token, f"zz{token}") for token in range(10, 11 + PATH_TRIES)]
+    assert seen[:-1] == [Dead(1, frozenset(range(10, 11 + n))) for n in range(PATH_TRIES)]
+    # From the bracket on, which shares its token with the quote.
+    assert seen[-1] == Dead(3, frozenset({2}))
+    assert [check.add(20, "("), check.add(21, '"'), check.add(22, "ex")] == ["", "", Dead(2, frozenset({21}))]
+    assert [check.add(23, "path="), check.add(21, '"'), check.add(22, "ex")] == ["", "", Dead(3, frozenset({21, 23}))]
+    assert [check.add(24, "))"), check.add(25, "\n")] == ["", "\nprint(typecheck())"]
+    check.add(26, 'read_file("README.md")\n')
+    assert isinstance(check.add(27, 'lint("zz'), Dead)
+
+
+def test_the_whole_project_is_a_path_still():
+    check = begun("print(typecheck", '("')
+    for token in range(10, 11 + PATH_TRIES):
+        check.add(token, f"zz{token}")
+    assert [check.add(20, "("), check.add(21, '"'), check.add(22, "."), check.add(23, '"))\n')] == [
+        "", "", "", '\nprint(typecheck("."))'
+    ]  # fmt: skip
 
 
 def test_a_reply_is_tried_24_times():
     check = begun()
     dropped = 0
     for line in range(40):
-        check.add(1, "lint(")
+        check.add(1, "read_file(")
         while isinstance(check.add(2 + dropped, '"zz'), Dead):
             dropped += 1
         check.add(1, f'")  # {line}\n')
@@ -438,12 +386,12 @@ def tiny(tmp_path_factory) -> Path:
         ("a", 'lint("a.py")', 0),
         ("za", 'lint("a.py")', 1),
         ("zyxwvutsa", 'lint("a.py")', 8),
-        ("zyxwvutsra", 'lint("z.py")', 9),
+        ("zyxwvutsra", 'read_file("z.py")', 9),
     ],
 )
 def test_a_path_is_mended_in_one_reply_and_in_several_alike(tiny, liked, text, dropped):
     """`liked`: the letters that the model would write in the place of the path's first one, best first."""
-    script = '<code>\nprint(lint("a.py"))\n</code>'
+    script = f'<code>\nprint({text.partition("(")[0]}("a.py"))\n</code>'
     model, tokenizer, _ = load(tiny)
     one = {c: tokenizer.encode(c, add_special_tokens=False)[0] for c in {*script, *liked}}
     wishes = [[one[c]] for c in script] + [[tokenizer.eos_token_id]]
@@ -513,8 +461,9 @@ def test_the_names_for_a_reply(tmp_path, monkeypatch):
     names = names_for(Registry(), Workspace(tmp_path), said, "tail.md")
     assert names is not None
     assert names.files == {"a.py"}
-    assert names.words >= {"check", "a.py", "out.txt", "KeyError", "why", "tail.md"}
-    assert not names.words & {"zz", "answered"}
+    assert names.words >= {"check", "a.py", "out.txt", "KeyError", "tail.md"}
+    assert not names.words & {"zz", "answered", "why"}
+    assert names.parts == {"check", "py", "out", "txt", "keyerror", "why", "tail", "md"}
     assert names.arguments == ARGUMENTS
     monkeypatch.setattr(Workspace, "listing", lambda self: None)
     assert names_for(Registry(), Workspace(tmp_path), said) is None

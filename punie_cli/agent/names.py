@@ -1,10 +1,11 @@
 """What the next program may name: the project as it is now, and the words of the conversation."""
 
+import inspect
 from collections.abc import Sequence
 
 from punie_cli.agent.messages import Message
 from punie_cli.builtins.registry import Registry
-from punie_cli.engine.names import Argument, Names, words_of
+from punie_cli.engine.names import Argument, Names, parts_of, words_of
 from punie_cli.workspace import Workspace
 
 # Their words are options and paths, and nothing else.
@@ -27,6 +28,7 @@ def names_for(
         words_of([*texts, tail or ""]),
         path_arguments(registry),
         _READERS,
+        parts_of([*texts, tail or ""]),
     )
 
 
@@ -42,7 +44,8 @@ def path_arguments(registry: Registry) -> tuple[Argument, ...]:
         for index, parameter in enumerate(parameters):
             if parameter.name == "path":
                 kind = "new" if writes else "test" if "::" in parameter.doc else "path"
-                found.append(Argument(name, parameter.name, index, kind))
+                optional = kind != "new" and parameter.default is not inspect.Parameter.empty
+                found.append(Argument(name, parameter.name, index, kind, optional))
             elif parameter.name == "command":
                 found.append(Argument(name, parameter.name, index, "command"))
     return tuple(found)

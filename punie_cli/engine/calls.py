@@ -23,6 +23,8 @@ class Found(NamedTuple):
     end: int | None
     seen: frozenset[str]
     """The plain strings of the program before it, but for paths that were to be there already."""
+    opened: int
+    """Where the bracket of its call, or of its list, is."""
 
 
 class _Bracket(NamedTuple):
@@ -34,6 +36,7 @@ class _Bracket(NamedTuple):
     keyword: str = ""
     listed: Argument | None = None
     command: str = ""
+    at: int = 0
 
 
 class Calls:
@@ -82,7 +85,7 @@ class Calls:
                 self._in_code(character, found)
             self.at += 1
         if self._quote and self._argument is not None and self._text is not None:
-            found.append(Found(self._argument, self._text, None, self._seen))
+            found.append(Found(self._argument, self._text, None, self._seen, self._inside.at))
         return found
 
     def _in_string(self, character: str) -> None:
@@ -177,7 +180,7 @@ class Calls:
         if listed is not None and listed.kind != "command":
             listed = None
         self._open += (self._inside,)
-        self._inside = _Bracket(character, self._word if called else "", listed=listed)
+        self._inside = _Bracket(character, self._word if called else "", listed=listed, at=self.at)
         self._after(character)
         self._fresh = True
 
@@ -187,7 +190,7 @@ class Calls:
         argument, text, end = self._closed
         self._closed = None
         if argument is not None and character in ",)]":
-            found.append(Found(argument, text, end, self._seen))
+            found.append(Found(argument, text, end, self._seen, self._inside.at))
         # A path that is read is known already, or was let go.
         if text and len(text) <= _LONGEST and (argument is None or argument.kind == "new"):
             self._seen |= {text}

@@ -59,8 +59,9 @@ class LineCheck:
     anew at most 3 times: twice from the token that spoilt it, then from its beginning; earlier from there where
     the token is the line end, or the whole line is wrong in its place (`return` outside of a function).
 
-    After a token from which no known path can come only that one is tried anew, with at most 8 others; if none of
-    them will do either, the first one stands.
+    After a token from which no known path can come only that one is tried anew, with at most 8 others. If none of
+    them will do either, the call is tried anew without a path where that means the whole project; else the first
+    one stands.
     """
 
     def __init__(self, tags: tuple[str, str] | None, names: Names | None = None) -> None:
@@ -72,6 +73,8 @@ class LineCheck:
         self._path_banned: dict[int, set[int]] = {}
         self._path_tries = 0
         self._let_go: set[int] = set()
+        # Brackets of calls that are to be written without a path.
+        self._bare: set[int] = set()
         self._text = ""
         self._tokens: list[int] = []
         # Characters of the text up to and with each token.
@@ -149,19 +152,25 @@ class LineCheck:
 
     def _is_known(self, found: Found) -> bool:
         assert self._known is not None
+        if found.opened in self._bare and found.text not in ("", "."):
+            return False
         judge = self._known.can_become if found.end is None else self._known.fits
         return judge(found.argument, found.text, found.seen)
 
     def _drop_path(self, found: Found) -> Dead | None:
         """Take the token back that led astray; None where enough others were tried, or it was shown."""
         end = len(self._text) - 1 if found.end is None else found.end
-        cut = self._token_at(end)
+        bare = found.opened in self._bare
+        cut = self._token_at(found.opened + 1 if bare else end)
         banned = self._path_banned.setdefault(cut, set())
         if cut in self._let_go or self._start(cut) < self._out:
             return None
         if len(banned) < PATH_TRIES and self._path_tries < REPLY_PATH_TRIES:
             banned.add(self._tokens[cut])
             self._path_tries += 1
+        elif found.argument.optional and not bare:
+            self._bare.add(found.opened)
+            return self._drop_path(found)
         elif banned:
             # None was better: the first choice comes again, and stays.
             banned.clear()
@@ -222,6 +231,7 @@ class LineCheck:
             for place in [place for place in banned if place > cut]:
                 del banned[place]
         self._let_go = {place for place in self._let_go if place <= cut}
+        self._bare = {place for place in self._bare if place <= self._ends[cut]}
         drop = len(self._tokens) - cut
         del self._tokens[cut:], self._ends[cut:], self._calls[cut:]
         self._text = self._text[: self._ends[-1] if self._ends else 0]
