@@ -55,6 +55,7 @@ def json_to(project: Project, rng: Voice) -> Script:
         {{path}}: {verb} {{key}} to {{value}}
         """
     yield ask(rng, forms, path=path, key=worded(rng, key), value=value)
+    yield program(f'print(read_file("{path}"))')
     result = yield program(_json_set(path, key, json.dumps(value)))
     yield answer(told(result, path, f"Set {key} to {value} in {path}."))
 
@@ -104,6 +105,7 @@ def json_switch(project: Project, rng: Voice) -> Script:
         key = flags[0]
     on = not project.config.get(key, rng.random() < 0.5)
     yield ask(rng, _ON if on else _OFF, path=path, key=key)
+    yield program(f'print(read_file("{path}"))')
     result = yield program(_json_set(path, key, str(on)))
     yield answer(told(result, path, f"Set {key} to {str(on).lower()} in {path}."))
 
@@ -142,6 +144,7 @@ def json_more(project: Project, rng: Voice) -> Script:
         value=shown,
     )
     literal = str(value) if isinstance(value, bool) else json.dumps(value)
+    yield program(f'print(read_file("{path}"))')
     result = yield program(_json_set(path, key, literal))
     yield answer(told(result, path, f"Set {key} to {shown} in {path}."))
 

@@ -1,4 +1,4 @@
-"""Look-ups in CSV tables, asked for in many ways. Every program splits the rows and finds the column by its name."""
+"""Look-ups in CSV tables, asked for in many ways. The table is looked at first; then a column is found by its name."""
 
 from punie_cli.agent.messages import OUTPUT_LINE, answer, program
 from punie_cli.rows import names
@@ -62,13 +62,15 @@ def cell_of_table(project: Project, rng: Voice) -> Script:
         name=name,
         column=column,
     )
+    yield program(f'print(read_file("{path}"))')
+    if column not in header:
+        yield answer(f"There is no column {column} in {path}. It has {listed(header)}.")
+        return
     result = yield program(
         _start(path, column) + f'for row in rows:\n    if row[0] == "{name}":\n        print(row[column])'
     )
     values = result.text.split()
-    if result.error:
-        yield answer(f"There is no column {column} in {path}.")
-    elif not values:
+    if not values:
         yield answer(f"There is no {name} in {path}.")
     elif len(values) == 1:
         yield answer(f"The {column} of {name} in {path} is {values[0]}.")
@@ -108,6 +110,7 @@ def name_of_value(project: Project, rng: Voice) -> Script:
         column=header[place],
         value=value,
     )
+    yield program(f'print(read_file("{path}"))')
     result = yield program(
         _start(path, header[place]) + f'for row in rows:\n    if row[column] == "{value}":\n        print(row[0])'
     )
@@ -157,6 +160,7 @@ def peak_of_table(project: Project, rng: Voice) -> Script:
         first=header[0],
     )
     picked = "max" if most else "min"
+    yield program(f'print(read_file("{path}"))')
     result = yield program(
         _start(path, header[place])
         + f"row = {picked}(rows[1:], key=lambda row: int(row[column]))\nprint(row[0], row[column])"
@@ -200,11 +204,12 @@ def sum_of_table(project: Project, rng: Voice) -> Script:
         words=words,
     )
     code = "print(round(sum(values) / len(values), 2))" if mean else "print(sum(values))"
+    yield program(f'print(read_file("{path}"))')
+    if column not in header:
+        yield answer(f"There is no column {column} in {path}. It has {listed(header)}.")
+        return
     result = yield program(_start(path, column) + f"values = [int(row[column]) for row in rows[1:]]\n{code}")
-    if result.error:
-        yield answer(f"There is no column {column} in {path}.")
-    else:
-        yield answer(f"The {'average' if mean else 'sum'} of {column} in {path} is {result.text.strip()}.")
+    yield answer(f"The {'average' if mean else 'sum'} of {column} in {path} is {result.text.strip()}.")
 
 
 @intent("reading", 1.8)
@@ -261,6 +266,7 @@ def rows_beyond(project: Project, rng: Voice) -> Script:
         first=header[0],
         n=number,
     )
+    yield program(f'print(read_file("{path}"))')
     sign = ">" if above else "<"
     if counted:
         result = yield program(

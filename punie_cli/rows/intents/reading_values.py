@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 
 from punie_cli.agent.messages import answer, program
 from punie_cli.rows import names
@@ -54,12 +55,12 @@ def json_setting(project: Project, rng: Voice) -> Script:
         path=path,
         key=worded(rng, key),
     )
-    result = yield program(f'data = json.loads(read_file("{path}"))\nprint(data["{key}"])')
-    if result.error:
-        result = yield program("for key in data:\n    print(key)")
-        yield answer(f"{path} has no {key}. It has {listed(result.text.split())}.")
+    result = yield program(f'print(read_file("{path}"))')
+    data = json.loads(result.text)
+    if key not in data:
+        yield answer(f"{path} has no {key}. It has {listed(list(data))}.")
     else:
-        yield answer(f"The {key} in {path} is {_said(result.text)}.")
+        yield answer(f"The {key} in {path} is {_said(str(data[key]))}.")
 
 
 @intent("reading", 2.2)
@@ -98,14 +99,13 @@ def toml_entry(project: Project, rng: Voice) -> Script:
         section=section,
         key=key,
     )
-    result = yield program(
-        f'import tomllib\ndata = tomllib.loads(read_file("{path}"))\nprint(data["{section}"]["{key}"])'
-    )
-    if not result.error:
-        yield answer(f"The {key} of {section} in {path} is {_said(result.text)}.")
-    elif not result.error.startswith("KeyError"):
+    result = yield program(f'print(read_file("{path}"))')
+    data = tomllib.loads(result.text)
+    if isinstance(data.get(section), dict) and key in data[section]:
+        yield answer(f"The {key} of {section} in {path} is {_said(str(data[section][key]))}.")
+    elif not isinstance(data.get(section, {}), dict):
         raise Unsuitable
-    elif section in result.error:
+    elif section not in data:
         yield answer(f"There is no section {section} in {path}.")
     else:
         yield answer(f"There is no {key} under {section} in {path}.")
