@@ -16,7 +16,7 @@ from punie_cli.rows import names
 from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.project import Project
-from punie_cli.rows.projects import FURTHER, RICHER, make_project
+from punie_cli.rows.projects import FAILING, FURTHER, RICHER, make_project
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, normalise
 from punie_cli.sandbox.host import Sandbox
@@ -32,6 +32,8 @@ _TRIES = 12
 _PLAIN = frozenset({"read", "command", "write", "typecheck-simple", "typecheck-fix", "typecheck-guided"})
 # Groups whose projects have one module more.
 _FURTHER = frozenset({"chain", "repair"})
+# Groups whose projects have more tests that fail besides.
+_FAILING = frozenset({"whole"})
 
 _TAILS = [
     "Use {n} spaces for indentation.",
@@ -140,6 +142,7 @@ async def _scripted(group: str, known: list[Declared], seed: int, attempt: int, 
     tail = rng.choice(_TAILS).format(word=names.word(rng), n=rng.randint(2, 9)) if rng.random() < TAIL_SHARE else None
     for _ in range(_TRIES):
         first = 0 if group in _PLAIN else FURTHER if group in _FURTHER else RICHER
+        first = FAILING if group in _FAILING else first
         number = rng.randrange(RICHER) + first
         setting = Setting(project=number, approval=approval, missing=chosen[0].missing)
         project = make_project(setting.project or 0)

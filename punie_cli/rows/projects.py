@@ -8,6 +8,7 @@ import json
 from random import Random
 
 from punie_cli.rows import names
+from punie_cli.rows.failing import add_failing
 from punie_cli.rows.further import add_module
 from punie_cli.rows.modules import Plan, make_module, model_text
 from punie_cli.rows.pieces import Entity, entity
@@ -22,6 +23,8 @@ BUG_SHARE = 0.6
 RICHER = 10**9
 # From here on there is one module more: projects of rows that are kept must stay as they were.
 FURTHER = 2 * RICHER
+# From here on most projects have more tests that fail.
+FAILING = 3 * RICHER
 
 
 _KEYS = (
@@ -95,6 +98,8 @@ def make_project(seed: int) -> Project:
         enrich(project, Random(f"richer-{seed}"))
     if seed >= FURTHER:
         add_module(project, Random(f"more-{seed}"))
+    if seed >= FAILING:
+        add_failing(project, Random(f"failing-{seed}"))
     return project
 
 
