@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from punie_cli.agent.events import Answered, Called, Delta, Event, Output, Program, record
-from punie_cli.agent.execute import shorten
+from punie_cli.agent.execute import UNCHANGED, run_program, shorten
 from punie_cli.agent.loop import Agent
 from punie_cli.agent.messages import Message, answer, output, program, user
 from punie_cli.agent.prompt import PromptCore, Renderer
@@ -137,6 +137,22 @@ async def test_a_refused_write_ends_no_turn(root: Path, sandbox: Sandbox, tokeni
         ("answer", None, None),
     ]
     assert not (root / "b.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("write_file('app/a.py', read_file('app/a.py').replace('zz', 'yy'))", f"{UNCHANGED.format(path='app/a.py')}\n"),
+        ("print(1)\nwrite_file('./app/a.py', read_file('app/a.py'))", f"1\n{UNCHANGED.format(path='app/a.py')}\n"),
+        ("print(write_file('app/a.py', read_file('app/a.py')))", "unchanged app/a.py (2 lines)\n"),
+        ("write_file('app/a.py', 'x: int = 2\\n')\nwrite_file('c.py', '')", ""),
+    ],
+)
+async def test_a_write_that_changes_nothing_is_told(root: Path, sandbox: Sandbox, source: str, text: str) -> None:
+    workspace = Workspace(root, no_terminal(frozenset({"write"})))
+    async with await sandbox.turn() as turn:
+        done = await run_program(source, turn, Registry(), workspace)
+    assert (done.text, done.error) == (text, None)
 
 
 async def test_an_allowed_write_happens(root: Path, sandbox: Sandbox, tokenizer: Any) -> None:

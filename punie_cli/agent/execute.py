@@ -14,6 +14,8 @@ from punie_cli.workspace import Workspace
 SHOWN_CHARS = 6000
 # The program went on as if its own text had been written.
 EDITED = "(the user changed the text of {path} before it was written; read it again)"
+# Mostly a replacement whose text is not in the file, by a program that does not look.
+UNCHANGED = "({path} is unchanged: it had this text already)"
 
 
 def _ignore(event: Event) -> None:
@@ -25,7 +27,8 @@ async def run_program(
 ) -> Output:
     """Run `code` in the turn's worker. `note` gets each approval and call as it happens, then the output."""
 
-    edited: list[str] = []
+    said: list[str] = []
+    unchanged: list[str] = []
 
     async def call(name: str, args: dict[str, Any]) -> dict[str, Any]:
         outcome = await registry.call(name, args, workspace)
@@ -33,7 +36,9 @@ async def run_program(
             asked = outcome.approval
             note(Approved(asked.builtin, asked.args, asked.decision, asked.by, asked.edited))
             if asked.edited is not None and outcome.error is None:
-                edited.append(EDITED.format(path=asked.args["path"]))
+                said.append(EDITED.format(path=asked.args["path"]))
+        if outcome.ok and isinstance(outcome.result, dict) and outcome.result.get("changed") is False:
+            unchanged.append(outcome.result["path"])
         note(Called(outcome.builtin, outcome.args, outcome.ok, outcome.result, outcome.error, outcome.seconds))
         return {"error": outcome.error} if outcome.error else {"ok": outcome.wire}
 
@@ -41,7 +46,8 @@ async def run_program(
     error = None
     if done.error:
         error = {"kind": done.error.kind, "message": done.error.message, "line": done.error.line}
-    result = Output(_with_lines(done.text, edited), error, done.truncated)
+    said += [UNCHANGED.format(path=path) for path in unchanged if f"unchanged {path}" not in done.text]
+    result = Output(_with_lines(done.text, said), error, done.truncated)
     note(result)
     return result
 
