@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from punie_cli.agent.messages import OUTPUT_LINE, Message, answer, program, user
 from punie_cli.rows import names
-from punie_cli.rows.intents import Script, Voice, count, intent, listed
+from punie_cli.rows.intents import Script, Voice, count, intent, listed, say
 from punie_cli.rows.intents.asking import terse
 from punie_cli.rows.intents.paths import folder, module, refused, styled
 from punie_cli.rows.project import Project
@@ -75,6 +75,25 @@ def about(rng: Voice, forms: str, path: str = "", share: float = 0.45, **slots: 
         text = terse(rng, forms, at="", **slots).text
         return user(f"{path}{rng.choice([': ', ', ', ' - '])}{text[:1].lower() + text[1:]}")
     return reason(rng, terse(rng, forms, at=spot(rng, path), **slots), share if not path else share / 3)
+
+
+_LEAD = (
+    "", "", "", "", "ok, ", "good, ", "thanks. ", "thanks, ", "hm, ", "right, ", "alright, ", "fine, ", "I see. ",
+    "aha. ", "great, ", "not bad. ", "cool, ", "noted. ", "got it. ", "hm ok. ", "oh. ", "so, ",
+)  # fmt: skip
+_TRAIL = ("", "", "", "", " please", " then", " now", " for me", " if you can", ", thanks")
+
+
+def follow(rng: Voice, forms: str, **slots: object) -> Message:
+    """A question that follows an answer: short, after a word about that answer."""
+    text = say(rng, forms, **slots)
+    mark = "?" if text.endswith("?") or rng.random() < 0.3 else ""
+    trail = "" if "please" in text or text.endswith("?") else rng.choice(_TRAIL)
+    lead = rng.choice(_LEAD)
+    if lead.endswith(" ") and text.startswith("ok, "):
+        lead = ""
+    text = lead + text.rstrip("?") + trail + mark
+    return user(upper(text) if rng.random() < 0.3 else text)
 
 
 def called(tool: str, path: str) -> str:
