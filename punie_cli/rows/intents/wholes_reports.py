@@ -290,6 +290,5 @@ def whole_report_counts(project: Project, rng: Voice) -> Script:
     found = re.match(r"(\d+) \w+ (\d+) ", result.text)
     if not found:
         raise Unsuitable
-    yield answer(
-        f"{out} is written: {count(int(found[2]), tool.thing)} {'of' if key == 'code' else 'in'} {count(int(found[1]), key)}{inside(path)}."
-    )
+    where = f"{'of' if key == 'code' else 'in'} {count(int(found[1]), key)}{inside(path)}"
+    yield answer(f"{out} is written: {count(int(found[2]), tool.thing)} {where}.")
