@@ -16,7 +16,7 @@ from punie_cli.rows import names
 from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.project import Project
-from punie_cli.rows.projects import FAILING, FURTHER, RICHER, make_project
+from punie_cli.rows.projects import FAILING, FURTHER, LOOKING, RICHER, VALUES, make_project
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, normalise
 from punie_cli.sandbox.host import Sandbox
@@ -34,6 +34,10 @@ _PLAIN = frozenset({"read", "command", "write", "typecheck-simple", "typecheck-f
 _FURTHER = frozenset({"chain", "repair"})
 # Groups whose projects have more tests that fail besides.
 _FAILING = frozenset({"whole"})
+# Groups about files that are looked at first.
+_LOOKING = frozenset({"look"})
+# Groups whose projects have more values in them.
+_VALUES = frozenset({"exact"})
 
 _TAILS = [
     "Use {n} spaces for indentation.",
@@ -106,12 +110,12 @@ async def _made(group: str, number: int, seed: int, sandbox: Sandbox) -> AsyncGe
 
 def direct_groups() -> set[str]:
     """Groups of rows without programs; `typecheck-direct` is what concerns type checks alone."""
-    return {"direct", "typecheck-direct", "knowledge"}
+    return {"direct", "typecheck-direct", "knowledge", "talk"}
 
 
 def _direct(group: str, seed: int) -> Iterator[Row]:
     """Questions that need no program: each wording at most once, all pairs before a second wording of one."""
-    source = "knowledge" if group == "knowledge" else "direct"
+    source = group if group in ("knowledge", "talk") else "direct"
     with shipped("rows", f"{source}.toml").open("rb") as file:
         pairs = tomllib.load(file)["pair"]
     if source == "direct":
@@ -142,7 +146,8 @@ async def _scripted(group: str, known: list[Declared], seed: int, attempt: int, 
     tail = rng.choice(_TAILS).format(word=names.word(rng), n=rng.randint(2, 9)) if rng.random() < TAIL_SHARE else None
     for _ in range(_TRIES):
         first = 0 if group in _PLAIN else FURTHER if group in _FURTHER else RICHER
-        first = FAILING if group in _FAILING else first
+        first = FAILING if group in _FAILING else VALUES if group in _VALUES else first
+        first = LOOKING if group in _LOOKING else first
         number = rng.randrange(RICHER) + first
         setting = Setting(project=number, approval=approval, missing=chosen[0].missing)
         project = make_project(setting.project or 0)

@@ -10,10 +10,12 @@ from random import Random
 from punie_cli.rows import names
 from punie_cli.rows.failing import add_failing
 from punie_cli.rows.further import add_module
+from punie_cli.rows.looks import add_looks
 from punie_cli.rows.modules import Plan, make_module, model_text
 from punie_cli.rows.pieces import Entity, entity
 from punie_cli.rows.project import Project
 from punie_cli.rows.richer import enrich
+from punie_cli.rows.values import add_values
 
 # Of the projects, so many have two files of one name.
 TWIN_SHARE = 0.15
@@ -25,6 +27,10 @@ RICHER = 10**9
 FURTHER = 2 * RICHER
 # From here on most projects have more tests that fail.
 FAILING = 3 * RICHER
+# From here on there are files of which nobody can guess the words.
+LOOKING = 6 * RICHER
+# From here on there are more files with values in them, and no more tests than before.
+VALUES = 7 * RICHER
 
 
 _KEYS = (
@@ -98,8 +104,12 @@ def make_project(seed: int) -> Project:
         enrich(project, Random(f"richer-{seed}"))
     if seed >= FURTHER:
         add_module(project, Random(f"more-{seed}"))
-    if seed >= FAILING:
+    if FAILING <= seed < VALUES:
         add_failing(project, Random(f"failing-{seed}"))
+    if LOOKING <= seed < VALUES:
+        add_looks(project)
+    if seed >= VALUES:
+        add_values(project, Random(f"values-{seed}"))
     return project
 
 
