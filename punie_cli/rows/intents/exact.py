@@ -29,7 +29,7 @@ def _file(project: Project, rng: Voice) -> str:
     return rng.choice(sorted(path for path, text in project.files.items() if path.endswith(_TEXTS) and text))
 
 
-def _place(project: Project, rng: Voice) -> tuple[str, str]:
+def place(project: Project, rng: Voice) -> tuple[str, str]:
     """A file and a whole line of it that stands there once and is no part of another."""
     path = _file(project, rng)
     text = project.files[path]
@@ -41,7 +41,8 @@ def _place(project: Project, rng: Voice) -> tuple[str, str]:
     return path, rng.choice(lines)
 
 
-def _replaced(path: str, old: str, new: str) -> Message:
+def replaced(path: str, old: str, new: str) -> Message:
+    """The program that puts one text in place of another."""
     return program(
         f'text = read_file("{path}")\ntext = text.replace({quoted(old)}, {quoted(new)})\n'
         f'print(write_file("{path}", text))'
@@ -136,7 +137,7 @@ def exact_row(project: Project, rng: Voice) -> Script:
 
 @intent("exact", 1.6)
 def exact_after(project: Project, rng: Voice) -> Script:
-    path, old = _place(project, rng)
+    path, old = place(project, rng)
     text = _line(rng, project, path)
     yield ask(
         rng,
@@ -165,13 +166,13 @@ def exact_after(project: Project, rng: Voice) -> Script:
         shown=framed(rng, text),
         old=framed(rng, old),
     )
-    result = yield _replaced(path, f"{old}\n", f"{old}\n{text}\n")
+    result = yield replaced(path, f"{old}\n", f"{old}\n{text}\n")
     yield answer(told(result, path, f"Inserted the line in {path}."))
 
 
 @intent("exact", 1.4)
 def exact_before(project: Project, rng: Voice) -> Script:
-    path, old = _place(project, rng)
+    path, old = place(project, rng)
     text = _line(rng, project, path)
     yield ask(
         rng,
@@ -198,7 +199,7 @@ def exact_before(project: Project, rng: Voice) -> Script:
         shown=framed(rng, text),
         old=framed(rng, old),
     )
-    result = yield _replaced(path, f"{old}\n", f"{text}\n{old}\n")
+    result = yield replaced(path, f"{old}\n", f"{text}\n{old}\n")
     yield answer(told(result, path, f"Inserted the line in {path}."))
 
 
@@ -272,7 +273,7 @@ def exact_new(project: Project, rng: Voice) -> Script:
 
 @intent("exact", 1.8)
 def exact_line(project: Project, rng: Voice) -> Script:
-    path, old = _place(project, rng)
+    path, old = place(project, rng)
     text = _line(rng, project, path)
     yield ask(
         rng,
@@ -300,7 +301,7 @@ def exact_line(project: Project, rng: Voice) -> Script:
         shown=framed(rng, text),
         old=framed(rng, old),
     )
-    result = yield _replaced(path, old, text)
+    result = yield replaced(path, old, text)
     yield answer(told(result, path, f"Replaced the line in {path}."))
 
 

@@ -4,9 +4,9 @@ from punie_cli.agent.messages import answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent, quoted
 from punie_cli.rows.intents.doing_files import made
-from punie_cli.rows.intents.exact import appended
+from punie_cli.rows.intents.exact import appended, place, replaced
 from punie_cli.rows.intents.writes import told
-from punie_cli.rows.oddities import odd_block
+from punie_cli.rows.oddities import framed, odd_block
 from punie_cli.rows.project import Project
 
 
@@ -46,7 +46,7 @@ def exact_block(project: Project, rng: Voice) -> Script:
         I need {path} with exactly this in it:{block}
         the new {path} is this, (copy it as it is|change nothing):{block}
         paste this into a new file {path}:{block}
-        please (create|set up) the file {path} from this:{block}
+        (create|set up) the file {path} from this:{block}
         make a file named {path}. content:{block}
         {path} (is missing|got lost), it had this in it, write it again:{block}
         (a colleague|someone) sent me {path}. save it, it reads:{block}
@@ -89,3 +89,37 @@ def exact_append_block(project: Project, rng: Voice) -> Script:
     )
     result = yield appended(path, text)
     yield answer(told(result, path, f"Added {count(len(text.splitlines()), 'line')} to {path}."))
+
+
+@intent("exact", 1.1)
+def exact_after_block(project: Project, rng: Voice) -> Script:
+    path, old = place(project, rng)
+    if path.endswith(".csv"):
+        raise Unsuitable
+    text = odd_block(rng, path.rpartition(".")[2])
+    yield ask(
+        rng,
+        """
+        after {old} in {path} insert:{block}
+        in {path}, below the line {old}, add:{block}
+        {path}: under {old} comes this:{block}
+        (insert|put|paste) these lines into {path} right after {old}:{block}
+        {path}, section {old}: first thing below it should be{block}
+        directly under {old} in {path}, unchanged:{block}
+        find {old} in {path} and add below it:{block}
+        the lines after {old} in {path} should be these, the others follow:{block}
+        put the following between {old} and what comes after it in {path}:{block}
+        I have some lines for {path}. they go under {old}:{block}
+        let {old} in {path} be followed by{block}
+        more text for {path}, right below {old}:{block}
+        add this to {path}, not at the end but after {old}:{block}
+        under the line {old} of {path} write{block}
+        insert into {path} after {old} exactly this:{block}
+        """,
+        path=path,
+        text=text,
+        old=framed(rng, old),
+        block=_fenced(rng, text, ""),
+    )
+    result = yield replaced(path, f"{old}\n", f"{old}\n{text}\n")
+    yield answer(told(result, path, f"Inserted {count(len(text.splitlines()), 'line')} in {path}."))

@@ -45,7 +45,7 @@ def exact_module(project: Project, rng: Voice) -> Script:
         (create|write|add|make) {path} holding {sig}: {rule}; run ty on it afterwards
         I need {sig} in a new file {path}. rule: {rule}. type check when done
         we need a small module {path}. {sig} {does}. ty has to accept it
-        a new file {path} please: {sig} {does}. no tests, just typecheck it
+        a new file {path}: {sig} {does}. no tests, just typecheck it
         implement {sig} in {path}, a new file. it {does}; typecheck
         implement {name} in the new module {path}: {sig}. {rule}. types must check
         could you write {path}? one function {sig}, it {does}, and it must pass ty
@@ -62,7 +62,7 @@ def exact_module(project: Project, rng: Voice) -> Script:
         make {path} from this: {sig} - {rule} - then a type check of {path}
         lay down {path} with {sig} in it - {rule} - and typecheck that file only
         code {sig} in {path}: {rule}. afterwards ty {path}
-        please build {path}: {sig} {does}. verify the types
+        build {path}: {sig} {does}. verify the types
         """,
         path=path,
         sig=_signature(rng, function),

@@ -278,7 +278,7 @@ def exact_from_now_on(project: Project, rng: Voice) -> Script:
         from now on {new} as {key} in {path}
         {key} is {new} from now on, {path}
         {path}: {key} is {new} (now|from today|from now on)
-        {new} is the new {key} in {path}
+        the new {key} in {path} is {new}
         we (use|take|have) {new} as {key} now, {path} does not say so yet
         the {key} has changed to {new}, {path} has the old one
         {key} in {path} is out of date: {new}
