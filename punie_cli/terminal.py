@@ -8,12 +8,17 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar
 
 from punie_cli import paths
 from punie_cli.errors import InterruptedByUser, UsageError
+
+try:
+    import termios
+except ImportError:
+    termios = None
 
 T = TypeVar("T")
 
@@ -31,6 +36,25 @@ def is_interactive() -> bool:
 def has_input() -> bool:
     """Whether something may come through stdin: it is open, and not a terminal."""
     return sys.stdin is not None and not sys.stdin.closed and not sys.stdin.isatty()
+
+
+@contextlib.contextmanager
+def typed_for_later() -> Generator[None]:
+    """What is typed meanwhile waits for the prompt that opens next.
+
+    It is not shown, and Enter stays Enter: a terminal that is read by nobody makes a line end of it, which a prompt
+    takes for a new line.
+    """
+    if termios is None or not is_interactive():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    later = [before[0] & ~termios.ICRNL, *before[1:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, later)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 def read_stdin(hint: str) -> str:
@@ -80,8 +104,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 def drop_typed_ahead() -> None:
     """Forget what was typed on the terminal before now: it was no answer to the question that comes."""
-    import termios
-
+    if termios is None:
+        return
     with contextlib.suppress(OSError, ValueError, termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 

@@ -283,6 +283,37 @@ def test_in_a_terminal(term: str, environment: dict[str, str], project: Path) ->
     assert (child.exitstatus, (project / "a.txt").read_text()) == (0, "x")
 
 
+_SLOW = """
+import time
+from tests import command_line
+Connected = command_line.Connected
+def slowly(*args, **named):
+    print("LOADING", flush=True)
+    time.sleep(1)
+    return Connected(*args, **named)
+command_line.Connected = slowly
+"""
+
+
+def test_what_is_typed_while_the_model_loads_is_sent(environment: dict[str, str], project: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", _SLOW + _CHAT, "chat", "--mode", "edits"],
+        env=environment | {"TERM": "xterm"},
+        encoding="utf-8",
+        timeout=120,
+        dimensions=(40, 100),
+    )
+    child.expect_exact("LOADING")
+    child.send("write it\r")
+    child.expect("It is .*written")
+    assert str(child.before).count("write it") == 1
+    child.send("/exit\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (child.exitstatus, (project / "a.txt").read_text()) == (0, "x")
+
+
 class Window:
     """What a terminal of some width shows of a chat; `history` lines have left it at its top."""
 

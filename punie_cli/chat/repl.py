@@ -27,6 +27,7 @@ from punie_cli.render import View
 from punie_cli.session import Recorder
 from punie_cli.settings import Settings
 from punie_cli.talk import follow
+from punie_cli.terminal import typed_for_later
 from punie_cli.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -233,7 +234,9 @@ async def chat(
     conversation = None
     view.busy("loading the model")
     try:
-        async with open_agent(settings, workspace, connect, notes=True) as (agent, started):
+        async with contextlib.AsyncExitStack() as opened:
+            with typed_for_later():
+                agent, started = await opened.enter_async_context(open_agent(settings, workspace, connect, notes=True))
             view.idle()
             view.note(f"{started.model}, adapter {started.adapter or 'none'}; /help shows the commands")
             if agent.notes is not None and agent.notes.summary:
