@@ -13,6 +13,7 @@ answered with yes or no.
 import json
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from punie_cli.rows import names
 from punie_cli.rows.look_tables import styled
@@ -21,11 +22,11 @@ _SETTINGS = """
 # greenhouse,glasshouse
 = watering | the watering
 litres_per_bed 3-90 | amount of water for one bed; water each bed gets | how much water does one bed get; how much do we pour on a bed
-start_hour 3-9 | time at which the sprinklers begin; hour the sprinklers come on | when do the sprinklers begin; at what hour does it start to sprinkle
+start_hour 3-9 | time at which the sprinklers begin; hour the sprinklers come on | when do the sprinklers begin; when in the morning does it first sprinkle
 rain_skip yes | the pause on wet days; skipping when it is wet outside | do we skip on wet days; does it stay off on wet days
 = vents | the windows
 open_above 18-36 | temperature from which the windows open; heat limit for the windows | at how many degrees do the windows open; how warm must it be for the windows to open
-motor_side east,west,north | side the window motor is on; place of the window motor | on which side is the window motor; where did they put the window motor
+motor_side east,west,north | wall that drives the windows; place of the window motor | on which wall is the window motor; where did they put the window motor
 # seedlab,germination
 = trial | the germination test
 sample_size 20-400 | number of seeds in one test; seeds taken per test | how many seeds go into one test; how many seeds do we take for a test
@@ -36,7 +37,7 @@ with_lot yes | the lot number on stickers; lot numbers on the stickers | do the 
 # pager,oncall
 = escalation | waking people up
 ack_wait_min 2-45 | minutes before the next person is called; patience before we call the next person | how long until the next person is called; how many minutes may somebody sleep before we call another
-second_line hanna,bogdan,lucia | the person called second; who is called if nobody answers | who is called if the first does not answer; who comes second in line
+second_line hanna,bogdan,lucia | the person called second; who is called if nobody answers | who is called if the first does not answer; who is called after the first one
 = quiet | the night hours
 begins_at 20-23 | hour from which nobody is disturbed; start of the night rest | from what hour is nobody disturbed; when does the night rest start
 weekend_too yes | night rest on saturdays and sundays; the rest at weekends | does the night rest hold at weekends; do we leave people alone on sundays as well
@@ -134,7 +135,7 @@ visits_per_day 1-6 | how often an animal may come; daily turns of one animal | h
 = feed | the food
 pellet_grams 100-2500 | treat at the robot; handful each animal gets | how big is the treat; how much does an animal get at the robot
 mill_name Berger,Kilcoy,Anders | who brings the food; supplier of the food | who brings the food; from whom is the food
-night_lamp yes | the lamp in the barn; light while animals sleep | is there light while animals sleep; does the barn lamp burn at night
+night_lamp yes | the lamp in the barn; light while animals sleep | is there light while animals sleep; does something burn in the barn all night
 # parking,carpark
 = tariff | prices
 first_hour_ct 50-500 | price to begin with; cost of sixty minutes | what do sixty minutes cost; how much is it to begin with
@@ -162,7 +163,7 @@ skipper Lund,Moreau,Haddad | who steers; name on the bridge | who steers; who st
 # archive,vault,backup
 = copies | the copies
 keep_last 2-60 | number of old copies; copies that stay | how many old copies stay; how many copies do we have at most
-at_hour 0-6 | time of the nightly copy; hour it runs | when does the copy run; at what hour at night do we copy
+at_hour 0-6 | time of the nightly copy; hour it runs | when does the copy run; at what time of night do we copy
 = target | where copies go
 medium tape,disk,cloud | what we copy to; carrier of the copies | what do we copy to; on what do the copies lie
 squeeze yes | making copies smaller; packing of copies | are the copies packed; do we make the copies smaller
@@ -183,6 +184,7 @@ class Key:
     """A setting, and what people say instead of its name."""
 
     section: str
+    """Where it is; a dot stands before each deeper level."""
     place: str
     """Words for the section."""
     name: str
@@ -221,7 +223,12 @@ class Store:
         for key in self.keys:
             sections.setdefault(key.section, []).append(key)
         if self.form == "json":
-            data = {section: {key.name: key.value for key in keys} for section, keys in sections.items()}
+            data: dict[str, Any] = {}
+            for section, keys in sections.items():
+                place = data
+                for part in section.split("."):
+                    place = place.setdefault(part, {})
+                place.update({key.name: key.value for key in keys})
             return json.dumps(data, indent=2) + "\n"
         parts = ["\n".join([f"[{name}]", *(self.line(key, key.value) for key in s)]) for name, s in sections.items()]
         return "\n\n".join(parts) + "\n"
@@ -233,16 +240,18 @@ def make_store(rng: Random) -> Store:
     form = rng.choice(["json", "json", "toml", "toml", "ini"])
     style = rng.choice(["snake", "snake", "kebab", "camel"])
     keys: list[Key] = []
+    stem = rng.choice(head.removeprefix("# ").split(","))
+    outer = f"{rng.choice([stem, names.word(rng)])}." if form != "ini" and rng.random() < 0.3 else ""
     section = place = ""
     for line in lines:
         if line.startswith("= "):
             section, place = (part.strip() for part in line.removeprefix("= ").split("|"))
+            section = outer + section
             continue
         start, nouns, asks = line.split("|")
         name, values = start.split()
         value, spare = _values(values, rng)
         keys.append(Key(section, place, styled(name, style), value, spare, _words(nouns), _words(asks)))
-    stem = rng.choice(head.removeprefix("# ").split(","))
     stem = rng.choice([stem, stem, f"{stem}-{names.word(rng)}", names.word(rng)])
     ending = rng.choice(["ini", "cfg"]) if form == "ini" else form
     return Store(f"{rng.choice(['', 'conf/', 'etc/', 'config/'])}{stem}.{ending}", form, keys)

@@ -10,6 +10,7 @@ column are divided by bars, wordings by semicolons.
 
 # ruff: noqa: E501  (one column a line)
 
+import json
 from dataclasses import dataclass
 from random import Random
 
@@ -163,8 +164,16 @@ class Table:
 
     @property
     def text(self) -> str:
-        """The file."""
+        """The file: comma separated, or a JSON list of objects."""
+        if self.path.endswith(".json"):
+            return json.dumps([self.entry(row) for row in self.rows], indent=2) + "\n"
         return "".join(self.line(cells) + "\n" for cells in [self.header, *self.rows])
+
+    def entry(self, cells: list[str]) -> dict[str, str | int]:
+        """Cells, the name first, as an object: whole numbers are numbers there."""
+        numbers = self.of("n")
+        values = [int(cell) if place in numbers else cell for place, cell in enumerate(cells)]
+        return dict(zip(self.header, values, strict=True))
 
     def line(self, cells: list[str]) -> str:
         """Cells, the name first, as a line of the file."""
@@ -204,7 +213,10 @@ def make_table(rng: Random) -> Table:
     called = [*dict.fromkeys(_name(kind, rng) for _ in range(size))]
     cells = [rng.sample(values, len(values)) for _, values in drawn]
     rows = [[name, *(column[place] for column in cells)] for place, name in enumerate(called)]
-    path = f"{rng.choice(['', 'data/', 'lists/', 'tables/'])}{rng.choice(stems.split(','))}.csv"
+    ending = rng.choice(["csv", "csv", "csv", "csv", "json"])
+    if ending == "json":
+        rows = rows[:5]
+    path = f"{rng.choice(['', 'data/', 'lists/', 'tables/'])}{rng.choice(stems.split(','))}.{ending}"
     columns = [column for column, _ in drawn]
     ahead = rng.choice([0, 0, 0, 1, 2])
     return Table(path, thing, things, [styled(first, style), *(c.header for c in columns)], columns, rows, ahead)

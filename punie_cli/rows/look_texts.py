@@ -56,6 +56,8 @@ class Fact:
     subjects: Sequence[str]
     line: str
     asks: Sequence[str]
+    word: str
+    """The one that tells it from other lines of its kind."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def make_notes(rng: Random) -> Notes:
         for line in rng.sample(lines, rng.randint(1, len(lines))):
             slots = {"p": rng.choice(_PEOPLE), "w": names.word(rng), "n": rng.randint(3, 4999), "d": rng.choice(_DAYS)}
             said, asks = line.format(**slots).split(" | ")
-            facts.append(Fact(heading, subjects.split("; "), said, asks.split("; ")))
+            facts.append(Fact(heading, subjects.split("; "), said, asks.split("; "), str(slots["w"])))
             shown.append(f"- {said}" if markdown else said)
         parts.append("\n".join(shown))
     title = f"# {names.phrase(rng).capitalize()}\n\n" if markdown else ""

@@ -53,7 +53,15 @@ def article(thing: str) -> str:
 
 def rows_of(path: str) -> str:
     """How a program gets the rows, once it knows the columns."""
+    if path.endswith(".json"):
+        return f'rows = json.loads(read_file("{path}"))\n'
     return f'import csv\nrows = list(csv.DictReader(read_file("{path}").splitlines()))\n'
+
+
+def number_of(table: Table, column: Column) -> str:
+    """How a program gets the number of a row: texts of a CSV are no numbers yet."""
+    cell = f'row["{column.header}"]'
+    return cell if table.path.endswith(".json") else f"int({cell})"
 
 
 def column_of(table: Table, rng: Random, kind: str) -> tuple[int, Column]:
@@ -172,7 +180,7 @@ def look_peak(project: Project, rng: Voice) -> Script:
     )
     yield look(table.path)
     result = yield program(
-        rows_of(table.path) + f'row = {"max" if most else "min"}(rows, key=lambda row: int(row["{column.header}"]))\n'
+        rows_of(table.path) + f"row = {'max' if most else 'min'}(rows, key=lambda row: {number_of(table, column)})\n"
         f'print(row["{table.header[0]}"], row["{column.header}"])'
     )
     name, _, value = result.text.strip().rpartition(" ")
@@ -229,7 +237,7 @@ def look_ranked(project: Project, rng: Voice) -> Script:
     cut = f"[:{some}]" if some else ""
     result = yield program(
         rows_of(table.path)
-        + f'rows.sort(key=lambda row: int(row["{column.header}"]){", reverse=True" if most else ""})\n'
+        + f"rows.sort(key=lambda row: {number_of(table, column)}{', reverse=True' if most else ''})\n"
         f'for row in rows{cut}:\n    print(row["{table.header[0]}"], row["{column.header}"])'
     )
     found = [" with ".join(line.rsplit(" ", 1)) for line in result.text.splitlines()]
@@ -290,6 +298,6 @@ def look_sum(project: Project, rng: Voice) -> Script:
         )
     yield look(table.path)
     code = "print(round(sum(values) / len(values), 2))" if mean else "print(sum(values))"
-    result = yield program(rows_of(table.path) + f'values = [int(row["{column.header}"]) for row in rows]\n{code}')
+    result = yield program(rows_of(table.path) + f"values = [{number_of(table, column)} for row in rows]\n{code}")
     kind = "average" if mean else "sum"
     yield answer(f"The {kind} of {column.header} over all {table.things} in {table.path} is {result.text.strip()}.")

@@ -10,17 +10,18 @@ from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, intent, lis
 from punie_cli.rows.intents.asking import terse
 from punie_cli.rows.intents.looking import ASKED, look
 from punie_cli.rows.intents.paths import refused
-from punie_cli.rows.look_settings import Key, Store
+from punie_cli.rows.look_settings import Key, Store, make_store
 from punie_cli.rows.looks import looks
 from punie_cli.rows.project import Project
 
+_CLAUSE = ("what", "who", "whose", "how", "when", "where")
 _SWITCH_WORDS = {True: ("on", "enable", "activate"), False: ("off", "disable", "deactivate")}
 
 
 def _say(rng: Voice, forms: str | Forms, **slots: object) -> Message:
     """A question in which no article stands before another, or before a clause."""
     text = terse(rng, forms, **slots).text
-    return user(re.sub(r"\b([Tt]he )(?=(?:the|what|who|whose|how|when|where) )", "", text))
+    return user(re.sub(rf"\b([Tt]he )(?=(?:the|{'|'.join(_CLAUSE)}) )", "", text))
 
 
 def _key(store: Store, rng: Random, switch: bool | None) -> Key:
@@ -32,6 +33,10 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _name(key: Key) -> str:
+    return f"{key.section}.{key.name}"
+
+
 def _fact(key: Key) -> str:
     return f"{key.section}.{key.name} is {_shown(key.value)}"
 
@@ -39,9 +44,10 @@ def _fact(key: Key) -> str:
 def change(store: Store, key: Key, new: object) -> Message:
     """The program that sets a value: JSON through json, other files by the exact line, which is there once."""
     if store.form == "json":
+        place = "".join(f'["{part}"]' for part in (*key.section.split("."), key.name))
         return program(
             f'data = json.loads(read_file("{store.path}"))\n'
-            f'data["{key.section}"]["{key.name}"] = {new if isinstance(new, bool) else json.dumps(new)}\n'
+            f"data{place} = {new if isinstance(new, bool) else json.dumps(new)}\n"
             f'print(write_file("{store.path}", json.dumps(data, indent=2) + "\\n"))'
         )
     before, after = store.line(key, key.value), store.line(key, new)
@@ -63,6 +69,12 @@ def _changed(result: Message, store: Store, key: Key, new: object) -> str:
 def look_setting(project: Project, rng: Voice) -> Script:
     store = looks(project).store
     key = _key(store, rng, None)
+    other = _key(make_store(Random(rng.random())), rng, None)
+    if rng.random() < 0.07 and other.section not in [key.section for key in store.keys]:
+        yield _say(rng, ASKED, q=rng.choice(other.asks), path=store.path)
+        yield look(store.path)
+        yield answer(f"{store.path} says nothing about that. It has {listed([_name(key) for key in store.keys])}.")
+        return
     asked = rng.choice(key.asks)
     if not isinstance(key.value, bool) and rng.random() < 0.4:
         asked = f"what is the {rng.choice(key.nouns)}"
@@ -161,6 +173,50 @@ def look_set(project: Project, rng: Voice) -> Script:
     yield answer(_changed(result, store, key, key.spare))
 
 
+@intent("look", 1.5, alone=True)
+def look_raise(project: Project, rng: Voice) -> Script:
+    """The new value follows from the one that was printed."""
+    store = looks(project).store
+    key = _key(store, rng, False)
+    if not isinstance(key.value, int) or key.value < 4:
+        raise Unsuitable
+    by = rng.choice([1, 2, 3, 5, 10, 20, 50, rng.randint(2, 40)])
+    roll = rng.random()
+    new, way = (key.value + by, f"up by {by}") if roll < 0.5 or by >= key.value else (key.value - by, f"down by {by}")
+    if roll > 0.8:
+        new, way = (
+            (key.value * 2, "to twice of what it is") if rng.random() < 0.6 else (key.value * 3, "to three times")
+        )
+    yield _say(
+        rng,
+        """
+        {noun} {way}, {path}
+        {path}: {noun} {way}
+        {path}, {noun} {way} please
+        bring the {noun} {way} in {path}
+        (move|put|take) the {noun} {way}. file: {path}
+        the {noun} has to go {way}, see {path}
+        the {noun} goes {way}, {path}
+        in {path}, {noun} {way}
+        I want the {noun} {way}, it's in {path}
+        can you get the {noun} {way} in {path}
+        whatever it is now, the {noun} goes {way} in {path}
+        I don't know the present value, but the {noun} must go {way}. {path}
+        we agreed: {noun} {way}. that's {path}
+        edit {path}: {noun} {way}
+        for summer the {noun} goes {way}, in {path}
+        change the {noun} in {path}, {way}
+        {noun} is not right, {way} with it. {path}
+        """,
+        noun=rng.choice(key.nouns),
+        way=way,
+        path=store.path,
+    )
+    yield look(store.path)
+    result = yield change(store, key, new)
+    yield answer(_changed(result, store, key, new))
+
+
 @intent("look", 2, alone=True)
 def look_switch(project: Project, rng: Voice) -> Script:
     """One in six is set so already: then nothing is written."""
@@ -211,7 +267,9 @@ def look_carry(project: Project, rng: Voice) -> Script:
     store = looks(project).store
     key, there = _key(store, rng, False), project.config_file
     name = rng.choice([names.word(rng), f"{names.word(rng)}_{names.word(rng)}", *sorted(project.config)])
-    if there in (store.path, looks(project).table.path) or project.config.get(name) == key.value:
+    # A clause in the place of a noun would be hard to read here.
+    nouns = [noun for noun in key.nouns if noun.split()[0] not in _CLAUSE]
+    if not nouns or there in (store.path, looks(project).table.path) or project.config.get(name) == key.value:
         raise Unsuitable
     yield _say(
         rng,
@@ -233,12 +291,12 @@ def look_carry(project: Project, rng: Voice) -> Script:
         look up the {noun} in {path}, then write it to {name} in {there}
         sync {there} with {path}: {name} is the {noun}
         """,
-        noun=rng.choice(key.nouns),
+        noun=rng.choice(nouns),
         there=there,
         name=name,
         path=store.path,
     )
-    yield look(store.path)
+    yield program(f'print(read_file("{store.path}"))\nprint(read_file("{there}"))')
     result = yield program(
         f'data = json.loads(read_file("{there}"))\ndata["{name}"] = {json.dumps(key.value)}\n'
         f'print(write_file("{there}", json.dumps(data, indent=2) + "\\n"))'

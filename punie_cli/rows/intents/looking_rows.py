@@ -1,11 +1,15 @@
 """Rows of tables by what is in a cell, by gaps and by days; and one row more. All after a look at the file."""
 
+import json
+from random import Random
+
 from punie_cli.agent.messages import answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Forms, Script, Unsuitable, Voice, intent, listed
 from punie_cli.rows.intents.asking import terse
 from punie_cli.rows.intents.looking import column_of, look, rows_of
 from punie_cli.rows.intents.writes import told
+from punie_cli.rows.look_tables import Table
 from punie_cli.rows.looks import looks
 from punie_cli.rows.project import Project
 
@@ -136,8 +140,8 @@ def look_days(project: Project, rng: Voice) -> Script:
     days = sorted(row[place] for row in table.rows if row[place])
     if not days:
         raise Unsuitable
-    day = rng.choice(days[len(days) // 3 :])
     roll, cell = rng.random(), f'row["{column.header}"]'
+    day = rng.choice((days[1:] if roll < 0.3 else days[:-1] if roll < 0.6 else days) or days)
     if roll < 0.3:
         when, code, rule = f"before {day}", f'"" < {cell} < "{day}"', f"before {day}"
     elif roll < 0.6:
@@ -174,10 +178,7 @@ def look_add_row(project: Project, rng: Voice) -> Script:
     name = names.word(rng).capitalize() + rng.choice(["", str(rng.randint(2, 9))])
     if name in [row[0] for row in table.rows]:
         raise Unsuitable
-    cells = [
-        rng.choice([row[place] for row in table.rows if row[place]] or ["2026-03-04"])
-        for place in range(1, len(table.header))
-    ]
+    cells = [_fresh(table, place, rng) for place in range(1, len(table.header))]
     said = list(cells)
     if len(table.of("n")) < 2:
         rng.shuffle(said)
@@ -208,5 +209,23 @@ def look_add_row(project: Project, rng: Voice) -> Script:
     )
     yield look(table.path)
     line = table.line([name, *cells])
+    if table.path.endswith(".json"):
+        entry = json.dumps(table.entry([name, *cells]), ensure_ascii=False)
+        result = yield program(
+            f"{rows_of(table.path)}rows.append({entry})\n"
+            f'print(write_file("{table.path}", json.dumps(rows, indent=2) + "\\n"))'
+        )
+        yield answer(told(result, table.path, f"Added {name} to {table.path}: {', '.join(cells)}."))
+        return
     result = yield program(f'text = read_file("{table.path}")\nprint(write_file("{table.path}", text + "{line}\\n"))')
     yield answer(told(result, table.path, f"Added the row {line} to {table.path}."))
+
+
+def _fresh(table: Table, place: int, rng: Random) -> str:
+    """A cell that suits a column."""
+    kind, known = table.columns[place - 1].kind, [row[place] for row in table.rows if row[place]]
+    if kind == "n":
+        return str(rng.randint(2, 2 * max(map(int, known))))
+    return (
+        f"202{rng.randint(1, 8)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}" if kind == "d" else rng.choice(known)
+    )

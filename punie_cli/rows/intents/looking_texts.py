@@ -1,5 +1,7 @@
 """Notes and logs that are looked at first, and a cell that is asked for and then changed."""
 
+import json
+
 from punie_cli.agent.messages import answer, program, user
 from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, count, intent, say
@@ -17,10 +19,9 @@ def look_note(project: Project, rng: Voice) -> Script:
     fact = rng.choice(notes.facts)
     asked, known = rng.choice(fact.asks), True
     if rng.random() < 0.12:
-        colour = rng.choice([word for word in fact.line.split() if word.islower() and word in asked.split()] or [""])
         other = names.word(rng)
-        known = not colour or other in notes.text or colour in ("the", "a")
-        asked = asked if known else asked.replace(f" {colour} ", f" {other} ")
+        known = other in notes.text.lower()
+        asked = asked if known else asked.replace(fact.word, other)
     yield terse(rng, ASKED, q=asked, path=notes.path)
     yield look(notes.path)
     if known:
@@ -74,7 +75,7 @@ def look_log(project: Project, rng: Voice) -> Script:
     log = looks(project).log
     kind = rng.choice(["count", "count", "last", "first", "part"])
     level, part = rng.choice(["warning", "error", "error", "info"]), rng.choice(log.parts)
-    mark = f" {log.levels[level]} "
+    mark, called = f" {log.levels[level]} ", "info line" if level == "info" else level
     forms = {
         "count": """
             how many {said} in {path}
@@ -142,11 +143,11 @@ def look_log(project: Project, rng: Voice) -> Script:
     found = f'{start}found = [line for line in lines if "{mark}" in line]\n'
     if kind in ("count", "part"):
         result = yield program(found + "print(len(found))")
-        some = count(int(result.text), "line")
-        yield answer(f"{log.path} has {some} with {mark.strip()}.")
+        some = count(int(result.text), called) + (f" of {part}" if kind == "part" else "")
+        yield answer(f"{log.path} has {some}.")
     else:
         result = yield program(found + f"print(found[{0 if kind == 'first' else -1}])")
-        yield answer(f"The {kind} line with {mark.strip()} in {log.path}: {result.text.strip()}")
+        yield answer(f"The {kind} {called} in {log.path}: {result.text.strip()}")
 
 
 @intent("look", 1.8, alone=True)
@@ -188,9 +189,17 @@ def look_then_cell(project: Project, rng: Voice) -> Script:
         new=new,
     )
     yield user(text[0].upper() + text[1:] if rng.random() < 0.35 and text[0] != new[0] else text)
-    before, after = table.line(row), table.line([*row[:place], new, *row[place + 1 :]])
-    result = yield program(
-        f'text = read_file("{table.path}").replace("{before}", "{after}")\nprint(write_file("{table.path}", text))'
-    )
+    if table.path.endswith(".json"):
+        written = new if column.kind == "n" else json.dumps(new)
+        result = yield program(
+            f'rows = json.loads(read_file("{table.path}"))\nfor row in rows:\n'
+            f'    if row["{table.header[0]}"] == "{row[0]}":\n        row["{column.header}"] = {written}\n'
+            f'print(write_file("{table.path}", json.dumps(rows, indent=2) + "\\n"))'
+        )
+    else:
+        before, after = table.line(row), table.line([*row[:place], new, *row[place + 1 :]])
+        result = yield program(
+            f'text = read_file("{table.path}").replace("{before}", "{after}")\nprint(write_file("{table.path}", text))'
+        )
     was = f"it was {row[place]}" if row[place] else "it was empty"
     yield answer(told(result, table.path, f"The {column.header} of {row[0]} in {table.path} is {new} now; {was}."))
