@@ -36,6 +36,10 @@ I upgraded {word}. |new to this {word} code, |working on the {word} branch. |qui
 no time to look myself: |{word} demo in {n} minutes, |I touched the {word} part a lot. |CI was red for {word}. |
 merged {n} branches today. |while I get coffee: |the {word} report needs this: |for my notes on {word}: |
 we drop {word} tomorrow. |preparing the {word} workshop, |{name} says we broke something. |
+rebased onto {word}: |on branch {word}, |in the {word} sprint we said: |for version {n}.2: |the {word} job fails, |
+since the move to {word}: |I renamed a few {word} things, |reviewing {name}'s change: |for the {word} milestone, |
+{word} is done I think. |back from {word}, |after lunch with {name}: |in case {word} broke it: |I am new here. |
+the {word} branch is ready, |for the {word} checklist: |pairing with {name}, |as in the {word} plan: |hi, |
 """
 _AFTER = """
 , {name} is waiting| before I tag {word}|, I need it for the {word} report|, ticket {n} depends on it|
