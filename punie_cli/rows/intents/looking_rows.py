@@ -123,7 +123,7 @@ def look_blank(project: Project, rng: Voice) -> Script:
     if found:
         yield answer(f"{table.many(len(found))} in {table.path} without {column.header}: {listed(found)}.")
     else:
-        yield answer(f"Every {table.thing} in {table.path} has its {column.header}.")
+        yield answer(f"None: every {table.thing} in {table.path} has its {column.header}.")
 
 
 _MONTHS = (

@@ -25,7 +25,9 @@ def look_note(project: Project, rng: Voice) -> Script:
     yield terse(rng, ASKED, q=asked, path=notes.path)
     yield look(notes.path)
     if known:
-        yield answer(f"{notes.path} says under {fact.heading}: {fact.line}.")
+        # The one kind of line that is asked about with yes or no says that something is never so.
+        no = "No: " if asked.startswith(("is ", "do ")) else ""
+        yield answer(f"{no}{notes.path} says under {fact.heading}: {fact.line}.")
     else:
         yield answer(f"{notes.path} says nothing about that.")
 
@@ -34,7 +36,7 @@ def look_note(project: Project, rng: Voice) -> Script:
 def look_section(project: Project, rng: Voice) -> Script:
     notes = looks(project).notes
     fact = rng.choice(notes.facts)
-    yield terse(
+    asked = terse(
         rng,
         """
         which section of {path} is on {subject}
@@ -57,9 +59,11 @@ def look_section(project: Project, rng: Voice) -> Script:
         subject=rng.choice(fact.subjects),
         path=notes.path,
     )
+    yield asked
     yield look(notes.path)
     heading = fact.heading if notes.path.endswith(".md") else fact.heading.upper()
-    yield answer(f"In {notes.path} that is the section {heading}.")
+    yes = "Yes, in" if "is there a heading" in asked.text.lower() or "does " == asked.text[:5].lower() else "In"
+    yield answer(f"{yes} {notes.path} that is the section {heading}.")
 
 
 _SAID = {
