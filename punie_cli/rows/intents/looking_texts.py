@@ -62,7 +62,7 @@ def look_section(project: Project, rng: Voice) -> Script:
     yield asked
     yield look(notes.path)
     heading = fact.heading if notes.path.endswith(".md") else fact.heading.upper()
-    yes = "Yes, in" if "is there a heading" in asked.text.lower() or "does " == asked.text[:5].lower() else "In"
+    yes = "Yes, in" if "is there a heading" in asked.text.lower() or asked.text[:5].lower() == "does " else "In"
     yield answer(f"{yes} {notes.path} that is the section {heading}.")
 
 
