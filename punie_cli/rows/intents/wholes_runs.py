@@ -13,14 +13,14 @@ def _file(project: Project, rng: Voice) -> str:
 
 
 def _command(project: Project, rng: Voice) -> str:
-    """A command that is the same anywhere, and ends at once."""
+    """A command that prints the same on any disk, which find and grep -r do not, and ends at once."""
     path, n, word = _file(project, rng), rng.randint(1, 9), names.word(rng)
     folder = path.rpartition("/")[0] or project.package
     kinds = [
         f"wc -l {path}", f"wc -c {path} {_file(project, rng)}", f"head -n {n} {path}", f"tail -n {n} {path}",
         f"grep -c {rng.choice(['def', 'import', word])} {path}", f"grep -n {rng.choice(['def', word])} {path}",
-        f"grep -rl {rng.choice(['import', 'def', word])} {folder}", f"ls {folder}", f"ls {absent(project, rng)}",
-        f"cat {path}", f"sort {path}", f"find {folder} -name *.py", f"cat {absent(project, rng)}",
+        f"grep -l {rng.choice(['import', 'def', word])} {path}", f"ls {folder}", f"ls {absent(project, rng)}",
+        f"cat {path}", f"sort {path}", f"ls -1 {folder}", f"cat {absent(project, rng)}",
         f"test -f {path}", f"test -d {path}", f"python3 -c 'print({n * 7})'", f"python3 -c 'raise SystemExit({n})'",
         f"sh -c 'exit {n}'", f"sh -c 'echo {word}; exit {n}'", f"sh -c 'echo {word} >&2'", f"echo {word} {n}",
         f"sh -c 'echo {word}; echo {names.word(rng)} >&2'", f"seq {n}", f"expr {n} + {n * 3}",
