@@ -18,10 +18,8 @@ def some_table(project: Project, rng: Voice) -> tuple[str, list[str], list[list[
     return path, header, rows
 
 
-def _start(path: str, column: str) -> str:
-    return (
-        f'rows = [line.split(",") for line in read_file("{path}").splitlines()]\ncolumn = rows[0].index("{column}")\n'
-    )
+def _start(path: str) -> str:
+    return f'import csv\nrows = list(csv.DictReader(read_file("{path}").splitlines()))\n'
 
 
 @intent("reading", 2.4)
@@ -67,7 +65,7 @@ def cell_of_table(project: Project, rng: Voice) -> Script:
         yield answer(f"There is no column {column} in {path}. It has {listed(header)}.")
         return
     result = yield program(
-        _start(path, column) + f'for row in rows:\n    if row[0] == "{name}":\n        print(row[column])'
+        _start(path) + f'for row in rows:\n    if row["{header[0]}"] == "{name}":\n        print(row["{column}"])'
     )
     values = result.text.split()
     if not values:
@@ -112,7 +110,8 @@ def name_of_value(project: Project, rng: Voice) -> Script:
     )
     yield program(f'print(read_file("{path}"))')
     result = yield program(
-        _start(path, header[place]) + f'for row in rows:\n    if row[column] == "{value}":\n        print(row[0])'
+        _start(path)
+        + f'for row in rows:\n    if row["{header[place]}"] == "{value}":\n        print(row["{header[0]}"])'
     )
     found = result.text.split()
     if found:
@@ -159,11 +158,11 @@ def peak_of_table(project: Project, rng: Voice) -> Script:
         column=header[place],
         first=header[0],
     )
-    picked = "max" if most else "min"
+    picked, name, column = "max" if most else "min", header[0], header[place]
     yield program(f'print(read_file("{path}"))')
     result = yield program(
-        _start(path, header[place])
-        + f"row = {picked}(rows[1:], key=lambda row: int(row[column]))\nprint(row[0], row[column])"
+        _start(path)
+        + f'row = {picked}(rows, key=lambda row: int(row["{column}"]))\nprint(row["{name}"], row["{column}"])'
     )
     name, value = result.text.split()
     yield answer(f"{name} has the {'largest' if most else 'smallest'} {header[place]} in {path}: {value}.")
@@ -208,7 +207,7 @@ def sum_of_table(project: Project, rng: Voice) -> Script:
     if column not in header:
         yield answer(f"There is no column {column} in {path}. It has {listed(header)}.")
         return
-    result = yield program(_start(path, column) + f"values = [int(row[column]) for row in rows[1:]]\n{code}")
+    result = yield program(_start(path) + f'values = [int(row["{column}"]) for row in rows]\n{code}')
     yield answer(f"The {'average' if mean else 'sum'} of {column} in {path} is {result.text.strip()}.")
 
 
@@ -267,17 +266,15 @@ def rows_beyond(project: Project, rng: Voice) -> Script:
         n=number,
     )
     yield program(f'print(read_file("{path}"))')
-    sign = ">" if above else "<"
+    name, column = header[0], header[place]
+    kept = f'int(row["{column}"]) {">" if above else "<"} {number}'
     if counted:
-        result = yield program(
-            _start(path, header[place]) + f"print(len([row for row in rows[1:] if int(row[column]) {sign} {number}]))"
-        )
+        result = yield program(_start(path) + f"print(len([row for row in rows if {kept}]))")
         held = f"{count(int(result.text), 'row')} with {header[place]}"
         yield answer(f"{path} has {held} {'above' if above else 'below'} {number}.")
         return
     result = yield program(
-        _start(path, header[place])
-        + f"for row in rows[1:]:\n    if int(row[column]) {sign} {number}:\n        print(row[0], row[column])"
+        _start(path) + f'for row in rows:\n    if {kept}:\n        print(row["{name}"], row["{column}"])'
     )
     found = [" with ".join(line.split()) for line in result.text.splitlines() if " " in line]
     where = f"{header[place]} {'above' if above else 'below'} {number}"
