@@ -100,7 +100,6 @@ TYPES_OK = Forms(
     will ty let {path} pass
     about to merge {path}: is it clean for the type checker
     I need a yes or no, does {path} type check
-    is there any type error at all in {path}
     pushing {path} in a minute, is ty fine with it
     """,
 )

@@ -92,7 +92,6 @@ LINT_OK = Forms(
     (yes or no|yes/no): {path} lint clean
     will the linter let {path} pass
     about to merge {path}: is it clean for the linter
-    is there any lint finding at all in {path}
     pushing {path} in a minute, is ruff fine with it
     I need a yes or no, is {path} clean for ruff
     """,

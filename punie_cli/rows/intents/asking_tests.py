@@ -215,17 +215,12 @@ def asked_green(project: Project, rng: Voice) -> Script:
         is {path} passing
         is {path} all green
         all green in {path}
-        any red in {path}
-        any failures in {path}
-        any failing tests in {path}
-        anything red in {path}
         does {path} still pass
         do {path} tests pass
         tests ok in {path}
         tests in {path} ok?
         (yes or no|yes/no): {path} green
         pushing in a minute, does {path} pass
-        did my change break {path}
         """
     everything = """
         green?
@@ -242,12 +237,7 @@ def asked_green(project: Project, rng: Voice) -> Script:
         do all tests pass
         do tests pass
         does the suite pass
-        any red tests
-        any failing tests
-        any tests broken
-        anything red
         (yes or no|yes/no): tests green
-        did I break any test
         pushing in a minute, are the tests green
         about to merge: is the whole suite passing
         """
