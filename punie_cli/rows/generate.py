@@ -16,7 +16,7 @@ from punie_cli.rows import names
 from punie_cli.rows.intents import Declared, Unsuitable, Voice, groups
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.project import Project
-from punie_cli.rows.projects import FAILING, FURTHER, LOOKING, RICHER, VALUES, make_project
+from punie_cli.rows.projects import FAILING, FURTHER, LOOKING, MENDING, RICHER, VALUES, make_project
 from punie_cli.rows.replay import open_setting
 from punie_cli.rows.row import Row, Setting, normalise
 from punie_cli.sandbox.host import Sandbox
@@ -38,6 +38,8 @@ _FAILING = frozenset({"whole"})
 _LOOKING = frozenset({"look"})
 # Groups whose projects have more values in them.
 _VALUES = frozenset({"exact"})
+# Groups whose projects have small modules to mend.
+_MENDING = frozenset({"mending"})
 
 _TAILS = [
     "Use {n} spaces for indentation.",
@@ -147,7 +149,7 @@ async def _scripted(group: str, known: list[Declared], seed: int, attempt: int, 
     for _ in range(_TRIES):
         first = 0 if group in _PLAIN else FURTHER if group in _FURTHER else RICHER
         first = FAILING if group in _FAILING else VALUES if group in _VALUES else first
-        first = LOOKING if group in _LOOKING else first
+        first = LOOKING if group in _LOOKING else MENDING if group in _MENDING else first
         number = rng.randrange(RICHER) + first
         setting = Setting(project=number, approval=approval, missing=chosen[0].missing)
         project = make_project(setting.project or 0)

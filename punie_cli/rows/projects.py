@@ -11,6 +11,7 @@ from punie_cli.rows import names
 from punie_cli.rows.failing import add_failing
 from punie_cli.rows.further import add_module
 from punie_cli.rows.looks import add_looks
+from punie_cli.rows.mishaps import mishaps
 from punie_cli.rows.modules import Plan, make_module, model_text
 from punie_cli.rows.pieces import Entity, entity
 from punie_cli.rows.project import Project
@@ -31,6 +32,8 @@ FAILING = 3 * RICHER
 LOOKING = 6 * RICHER
 # From here on there are more files with values in them, and no more tests than before.
 VALUES = 7 * RICHER
+# From here on a project is small modules with something to mend, and nothing else.
+MENDING = 8 * RICHER
 
 
 _KEYS = (
@@ -85,6 +88,8 @@ def make_project(seed: int) -> Project:
     rng = Random(f"project-{seed}")
     name, package = names.project(rng), names.package(rng)
     project = Project(name, package, {})
+    if seed >= MENDING:
+        return mishaps(project).project
     entities: list[Entity] = []
     for _ in range(rng.randint(1, 2)):
         e = entity(rng)
