@@ -3,6 +3,8 @@
 The shape is that of `mends`: check and text, the exact lines replaced, the check again.
 """
 
+import re
+
 from punie_cli.agent.messages import Message, answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, listed, quoted
@@ -183,6 +185,47 @@ def mending_line(project: Project, rng: Voice) -> Script:
         path=slip.file,
         word=word,
         line=before.count("\n") + 1,
+    )
+    yield from mended(slip.file, tool, made.slips)
+
+
+@intent("mending", 1.6, alone=True)
+def mending_place(project: Project, rng: Voice) -> Script:
+    """The user quotes the line, or names the function that it is in."""
+    made = of_kind(project, "type", "lint")
+    (slip,) = made.slips
+    tool, word = ("typecheck", "ty") if made.kind == "type" else ("lint", "ruff")
+    before = made.project.files[slip.file].partition(slip.wrong)[0]
+    functions = re.findall(r"^ *(?:async )?def (\w+)", before, re.MULTILINE)
+    place = f"`{slip.wrong.strip().splitlines()[-1].strip()}`"
+    if (
+        functions
+        and not slip.wrong.strip().startswith(("def ", "async def ", "from ", "import "))
+        and rng.random() < 0.5
+    ):
+        place = functions[-1]
+    yield ask(
+        rng,
+        """
+        {word} doesn't accept {place} in {path}, fix it
+        {place} ({path}) fails {word}
+        what is wrong with {place} in {path}? {word} rejects it, please mend it
+        in {path} {place} is the problem for {word}, repair it
+        fix {place} in {path}, {word} is red there
+        {path}: {word} stumbles over {place}. correct that
+        {word} objects to {place}, file {path}. (mend|fix|correct) it and check again
+        the trouble for {word} is {place} in {path}; put it right
+        correct {place} of {path} so {word} passes
+        I wrote {place} in {path} and now {word} fails, fix my mistake
+        look at {place} in {path}: {word} has something against it. repair and rerun
+        get {place} in {path} through {word}
+        {word} trips at {place}, see {path}, (sort|straighten) it out
+        could you repair {place} in {path} for {word}
+        {place} in {path} needs a fix, says {word}
+        """.replace("({path})", "from {path}"),
+        path=slip.file,
+        place=place,
+        word=word,
     )
     yield from mended(slip.file, tool, made.slips)
 
