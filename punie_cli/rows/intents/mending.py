@@ -73,10 +73,10 @@ def first_look(tool: str, path: str) -> str:
     return f"result = {call}\nprint(result)\nfor file in result.files:\n    print(read_file(file))"
 
 
-def mended(path: str, tool: str, slips: list[Slip]) -> Script:
-    """Look, mend, verify; an empty path is the whole project."""
+def mended(path: str, tool: str, slips: list[Slip], line: int = 0) -> Script:
+    """Look, mend, verify; an empty path is the whole project. A line that the user names must be the reported one."""
     result = yield program(first_look(tool, path))
-    if result.error or result.text.startswith("no "):
+    if result.error or result.text.startswith("no ") or (line and f":{line}:" not in result.text):
         raise Unsuitable
     result = yield program(change(slips, f'{tool}("{path}")' if path else f"{tool}()"))
     if refused(result):
@@ -161,7 +161,7 @@ def mending_line(project: Project, rng: Voice) -> Script:
     made = of_kind(project, "type", "lint")
     (slip,) = made.slips
     tool, word = ("typecheck", "ty") if made.kind == "type" else ("lint", "ruff")
-    before = made.project.files[slip.file].partition(slip.wrong)[0]
+    line = made.project.files[slip.file].partition(slip.wrong)[0].count("\n") + 1
     yield ask(
         rng,
         """
@@ -184,9 +184,9 @@ def mending_line(project: Project, rng: Voice) -> Script:
         """.replace("({word})", "from {word}"),
         path=slip.file,
         word=word,
-        line=before.count("\n") + 1,
+        line=line,
     )
-    yield from mended(slip.file, tool, made.slips)
+    yield from mended(slip.file, tool, made.slips, line)
 
 
 @intent("mending", 1.6, alone=True)
