@@ -244,7 +244,7 @@ def mending_missed(project: Project, rng: Voice) -> Script:
     yield answer(f"My first change did not help; the second did. {told([Slip(path, miss, right, '', '')])} {end}")
 
 
-@intent("mending", 0.5, alone=True)
+@intent("mending", 0.3, alone=True)
 def mending_not_mended(project: Project, rng: Voice) -> Script:
     """Two mends did not help: the answer says what is still wrong."""
     made = of_kind(project, "type")
