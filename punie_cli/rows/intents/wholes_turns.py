@@ -225,6 +225,8 @@ def whole_then_failing(project: Project, rng: Voice) -> Script:
     if refused(result):
         yield answer(f"Running the tests{inside(path)} was refused, so I do not know whether they pass.")
         return
+    if result.error:
+        raise Unsuitable
     passed, failed = (int(part) for part in result.text.split())
     yield answer(f"{passed} passed, {failed} failed{inside(path)}.")
     if not failed:
