@@ -21,14 +21,15 @@ SECRET_NAMES = (
 class Question:
     """One thing that a program wants to do; `diff` and `summary` have control characters escaped.
 
-    `rule` is the word that `--allow` takes: write, run, or read (files that usually hold secrets).
+    `rule` is the word that `--allow` takes: write, run, read (files that usually hold secrets), network (a command with
+    network), or outside (a command where this machine cannot enclose one).
     """
 
     builtin: str
     args: dict[str, Any]
     summary: str
     diff: str | None = None
-    rule: Literal["write", "run", "read"] = "run"
+    rule: Literal["write", "run", "read", "network", "outside"] = "run"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def refusal(question: Question, decision: Decision) -> PermissionError:
         reason = f": {decision.reason}" if decision.reason else ""
         return PermissionError(f"refused by the user{reason}")
     subject = question.args.get("path") or question.args.get("command") or ""
-    if question.rule == "run" and "command" not in question.args:
+    if question.rule in ("run", "outside") and "command" not in question.args:
         subject = f"{question.builtin} {subject}"
     words = subject if isinstance(subject, str) else shlex.join(subject)
     text = visible(words).replace("\n", " ")

@@ -95,7 +95,7 @@ _root = click.option(
 )
 _model = click.option("--model", metavar="NAME", help="A model of the store or a folder, instead of the one in use.")
 _adapter = click.option("--adapter", metavar="NAME", help="An adapter, a folder of one, or `none`.")
-_allow = click.option("--allow", metavar="RULES", help="What needs no question: write, run, read; parted by commas.")
+_allow = click.option("--allow", metavar="RULES", help="What needs no question: write, run, read, network; by commas.")
 _json_lines = click.option("--json", "json_", is_flag=True, help="Print JSON lines, one for each event.")
 _phase = click.option("--phase", type=int, required=True, metavar="N", help="The number of the recipe.")
 _json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
@@ -165,7 +165,7 @@ def ask(app: App, prompt: str | None, json_: bool, quiet: bool, root: Path, **fl
     text = talk.join_prompt(prompt, piped)
     settings = app.settings(root, **flags)
     view = View(color=settings.color, quiet=quiet or json_, answers=not json_)
-    workspace = talk.open_workspace(root, settings, _approver(view, settings, root))
+    workspace = talk.open_workspace(root, settings, _approver(view, settings, root), view.note)
     recorder = app.record("ask", json_, view, workspace)
     return terminal.run_async(talk.ask(text, workspace, settings, recorder, view, app.connect or connect_mlx))
 
@@ -188,7 +188,7 @@ def exec_(app: App, file: str, json_: bool, root: Path, allow: str | None) -> in
     code = terminal.read_stdin("punie exec FILE") if file == "-" else terminal.read_program(Path(file))
     settings = app.settings(root, allow=allow)
     view = View(color=settings.color, quiet=True, answers=not json_)
-    workspace = talk.open_workspace(root, settings, _approver(view, settings, root))
+    workspace = talk.open_workspace(root, settings, _approver(view, settings, root), view.note)
     recorder = app.record("exec", json_, view, workspace)
     return terminal.run_async(talk.execute(code, workspace, recorder, view, text=not json_))
 
@@ -228,7 +228,7 @@ def chat(app: App, root: Path, last: bool, session: str | None, **flags: Any) ->
     reader = open_reader(root.resolve(), settings)
     standing = _standing(view, settings, root)
     approver = person(view, reader.answer, standing) if terminal.is_interactive() else unattended(standing)
-    workspace = talk.open_workspace(root, settings, approver)
+    workspace = talk.open_workspace(root, settings, approver, view.note)
     recorder = app.record("chat", False, view, workspace)
     connect = app.connect or connect_mlx
     talked = talk_on(workspace, settings, recorder, view, reader, connect, standing, session=kept)

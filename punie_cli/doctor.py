@@ -100,6 +100,7 @@ def _checks(flags: dict[str, Any], root: Path) -> Iterator[Check]:
     yield _tried("ruff", lambda: _tool(settings, "ruff", "lint"))
     yield _tried("pytest", lambda: _pytest(settings))
     yield _tried("sandbox", _sandbox, needed=True)
+    yield _tried("commands", lambda: _commands(settings))
 
 
 def _tried(name: str, look: Callable[[], Check], *, needed: bool = False) -> Check:
@@ -248,6 +249,17 @@ def _sandbox() -> Check:
     works = asyncio.run(run_one()) == "42\n"
     layers = "; ".join(name for name, there in sandbox_layers().items() if there)
     return Check("", layers if works else "a program does not run", works, None if works else "report it as a bug")
+
+
+def _commands(settings: Settings) -> Check:
+    from punie_cli.enclosure.level import probe
+
+    # Tried anew: what was installed a minute ago counts.
+    found = probe()
+    if settings.commands == "open":
+        return Check("", f"open: they run as you do; possible is {found.text}", None)
+    text = found.text if found.missing is None else f"{found.text}; {found.missing}"
+    return Check("", text, found.missing is None, found.hint)
 
 
 def _existing(folder: Path) -> Path:

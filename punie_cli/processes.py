@@ -26,6 +26,8 @@ class Completed:
     stderr: str
     timed_out: bool = False
     truncated: bool = False
+    refused: str | None = None
+    """Why the enclosure seems to have refused it; also the last line of `stderr`."""
 
 
 def search_path(root: Path) -> str:

@@ -125,6 +125,8 @@ def tightens(name: str, now: Any, new: Any) -> bool:
             return new <= now
         case "allow":
             return set(new) <= set(now)
+        case "commands":
+            return new == "enclosed" or new == now
         case "check_programs":
             return new or not now
         case "agents_md":

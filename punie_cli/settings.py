@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from punie_cli import paths
 from punie_cli.errors import UsageError
 
-Rule = Literal["write", "run", "read"]
+Rule = Literal["write", "run", "read", "network", "outside"]
 Mode = Literal["ask", "edits", "read-only"]
 MODES: tuple[Mode, ...] = ("ask", "edits", "read-only")
 _PREFIX = "PUNIE_"
@@ -35,10 +35,15 @@ class Settings(BaseModel):
     max_steps: int = Field(8, ge=1, le=100, description="replies of the model in one turn")
     max_tokens: int = Field(512, ge=1, le=100_000, description="tokens of one reply")
     allow: tuple[Rule, ...] = Field(
-        (), description="what is done without asking: `write`, `run`, `read` (files that usually hold secrets)"
+        (),
+        description="what is done without asking: `write`, `run`, `read` (files that usually hold secrets), `network` "
+        "(commands that need it), `outside` (commands where this machine cannot enclose them)",
     )
     mode: Mode = Field(
         "ask", description="what asks first: `ask`, `edits` (files are written without a question), or `read-only`"
+    )
+    commands: Literal["enclosed", "open"] = Field(
+        "enclosed", description="how commands and tests run: `enclosed` by the operating system, or `open`, as you do"
     )
     suites: tuple[str, ...] = Field(
         (), description="the suites that `punie eval` runs: names, or files that end in .toml"

@@ -1,6 +1,7 @@
 """One question (`punie ask`) and one program (`punie exec`): events to the screen and the store, then an exit code."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from punie_cli.agent.notes import NAME
 from punie_cli.agent.open import Connect, open_agent
 from punie_cli.approvals import Approver, Decision, Question
 from punie_cli.builtins.registry import Registry
+from punie_cli.enclosure.enclosure import enclosure
 from punie_cli.errors import Exit, UsageError
 from punie_cli.event_text import error_text
 from punie_cli.render import View
@@ -67,10 +69,19 @@ def join_prompt(prompt: str | None, piped: str) -> str:
     return text
 
 
-def open_workspace(root: Path, settings: Settings, approver: Approver) -> Workspace:
-    """The workspace of a session; UsageError when `root` is no folder."""
+def open_workspace(
+    root: Path, settings: Settings, approver: Approver, warn: Callable[[str], None] = lambda text: None
+) -> Workspace:
+    """The workspace of a session; `warn` hears of its enclosure. UsageError when `root` is no folder."""
     try:
-        return Workspace(root, approver, ty=settings.ty, ruff=settings.ruff, python=settings.python)
+        return Workspace(
+            root,
+            approver,
+            ty=settings.ty,
+            ruff=settings.ruff,
+            python=settings.python,
+            enclosure=enclosure(settings.commands, warn),
+        )
     except NotADirectoryError as error:
         raise UsageError(str(error), "punie ask --root DIR …") from error
 

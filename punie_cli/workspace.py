@@ -16,6 +16,7 @@ from punie_cli.approvals import (
     refusal,
     visible,
 )
+from punie_cli.enclosure.enclosure import Enclosure, Terms
 from punie_cli.journal import Journal
 from punie_cli.processes import Completed
 
@@ -41,7 +42,7 @@ class Workspace:
     `ty`, `ruff` and `python` are the user's settings: the tools to run and the environment that imports are
     resolved and tests run in. `missing` names tools (ty, ruff, pytest) that count as not installed: rows are made
     and played under it. `journal` keeps what a file was before it is written, for `/undo`; projects that are thrown
-    away have none.
+    away have none. `enclosure` is what commands and tests run in; without one they run as punie does.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Workspace:
         python: Path | None = None,
         missing: Iterable[str] = (),
         journal: Journal | None = None,
+        enclosure: Enclosure | None = None,
     ) -> None:
         self.root = Path(os.path.realpath(root))
         if not self.root.is_dir():
@@ -63,6 +65,7 @@ class Workspace:
         self.python = python
         self.missing = frozenset(missing)
         self.journal = journal
+        self.enclosure = enclosure
 
     def with_approver(self, approver: Approver) -> "Workspace":
         """The same workspace with someone else to ask."""
@@ -156,10 +159,23 @@ class Workspace:
         timeout_s: float = 60,
         output_bytes: int = 65536,
         variables: Mapping[str, str] | None = None,
+        terms: Terms | None = None,
+        tmp: Path | None = None,
     ) -> Completed:
-        """Run `argv` in the root with a short clean environment and `variables`, without input; see `processes.run`."""
-        environment = processes.child_environment(self.root) | dict(variables or {})
-        return await processes.run(argv, cwd=self.root, env=environment, timeout_s=timeout_s, output_bytes=output_bytes)
+        """Run `argv` in the root with a short clean environment and `variables`, without input; see `processes.run`.
+
+        With `terms` it is enclosed, if this workspace encloses, and `tmp` is its temporary folder.
+        """
+        env = processes.child_environment(self.root) | dict(variables or {})
+        how = {"cwd": self.root, "timeout_s": timeout_s, "output_bytes": output_bytes}
+        if terms is None or self.enclosure is None or not self.enclosure.works:
+            return await processes.run(argv, env=env, **how)
+        with self.enclosure.wrap(argv, self.root, env, terms, tmp) as wrapped:
+            return wrapped.finish(await processes.run(wrapped.argv, env=env | wrapped.variables, **how))
+
+    def terms(self, command: str | list[str] = "") -> Terms:
+        """What a command, or without one the tests, may do, and by which rule it is allowed."""
+        return Terms() if self.enclosure is None else self.enclosure.terms(command)
 
     def which(self, name: str) -> str | None:
         """Full path of a command on the user's PATH, never one inside the workspace."""

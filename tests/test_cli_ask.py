@@ -194,8 +194,8 @@ def test_stdin_comes_before_the_prompt(args: list[str], stdin: str, prompt: str)
         (["ask", "hi"], b"\xff\xfe", "stdin is not text (UTF-8)", 'punie ask "typecheck src/"'),
         (["ask", "hi"], b"a\0b", "stdin is not text (UTF-8)", 'punie ask "typecheck src/"'),
         (["ask", "hi", "--jsn"], b"", "No such option '--jsn'. Did you mean '--json'?", "punie ask --help"),
-        (["ask", "hi", "--allow", "wirte"], b"", "--allow in the command line is 'wirte': it must be 'write', 'run' or "
-         "'read'", "punie --help"),
+        (["ask", "hi", "--allow", "wirte"], b"", "--allow in the command line is 'wirte': it must be 'write', 'run', "
+         "'read', 'network' or 'outside'", "punie --help"),
         (["ask", "hi", "--max-steps", "0"], b"", "--max-steps in the command line is 0: input should be greater than "
          "or equal to 1", "punie --help"),
     ],

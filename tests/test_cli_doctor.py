@@ -22,7 +22,7 @@ from tests.tiny import make_tiny_model
 NAMES = [
     "punie", "python", "platform", "chip", "settings", "origins", "backend", "versions", "BLAS", "memory", "disk",
     "config", "data", "cache", "state", "log", "sessions", "terminal", "model", "adapter", "ty", "ruff", "pytest",
-    "sandbox",
+    "sandbox", "commands",
 ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ def test_defaults() -> None:
         "max_tokens": 512,
         "allow": (),
         "mode": "ask",
+        "commands": "enclosed",
         "suites": (),
         "check_programs": True,
         "agents_md": True,
@@ -104,7 +105,8 @@ def test_relative_paths_count_from_where_they_are_written(tmp_path: Path, monkey
         ("color = 'pink'", {}, {}, "color in {file} is 'pink': it must be 'auto', 'always' or 'never'"),
         ("", {"PUNIE_MAX_TOKENS": "many"}, {}, "PUNIE_MAX_TOKENS in the environment is 'many': input should be a valid "
          "integer, unable to parse string as an integer"),
-        ("", {}, {"allow": "all"}, "--allow in the command line is 'all': it must be 'write', 'run' or 'read'"),
+        ("", {}, {"allow": "all"}, "--allow in the command line is 'all': it must be 'write', 'run', 'read', "
+         "'network' or 'outside'"),
         ("model =", {}, {}, "{file} cannot be read: Invalid value (at end of document)"),
     ],
 )  # fmt: skip

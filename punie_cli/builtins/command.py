@@ -54,12 +54,18 @@ async def run_command(
             argv = [argv[0], *quiet[1:]]
     else:
         argv, quiet = [SHELL, "-c", str(command)], None
-    if quiet is None:
+    terms = workspace.terms(command)
+    if quiet is None or terms.rule == "outside":
         text = command if isinstance(command, str) else " ".join(shlex.quote(word) for word in command)
         await workspace.require(
-            Question("run_command", {"command": command, "timeout_s": timeout_s}, f"run {visible(text)}")
+            Question(
+                "run_command",
+                {"command": command, "timeout_s": timeout_s},
+                f"run {visible(text)}{terms.words}",
+                rule=terms.rule,
+            )
         )
-    done = await workspace.run(argv, timeout_s=timeout_s)
+    done = await workspace.run(argv, timeout_s=timeout_s, terms=terms)
     return CommandResult(
         success=done.exit_code == 0 and not done.timed_out,
         exit_code=done.exit_code,

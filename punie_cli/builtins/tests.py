@@ -113,9 +113,12 @@ async def test(
         if relative != ".":
             # With ./ no name is taken for an option or for a file of arguments.
             argv.append(f"./{relative}{mark}{inside}")
-        await workspace.require(Question("test", {"path": path}, f"run {visible(shlex.join(argv))}"))
+        terms = workspace.terms()
+        summary = f"run {visible(shlex.join(argv))}{terms.words}"
+        await workspace.require(Question("test", {"path": path}, summary, rule=terms.rule))
+        variables = _variables(workspace, python[1])
         try:
-            done = await workspace.run(argv, timeout_s=TIMEOUT_S, variables=_variables(workspace, python[1]))
+            done = await workspace.run(argv, timeout_s=TIMEOUT_S, variables=variables, terms=terms, tmp=Path(folder))
         except OSError as problem:
             return did_not_run(f"{argv[0]} cannot be run: {problem.strerror or problem}")
         return _judge(done, report, workspace.root, python[1])

@@ -140,6 +140,7 @@ async def _side(chat: "Chat", agent: Agent, root: Path, prompt: str) -> Side:
         ruff=mine.tools["ruff"],
         python=python_environment(mine),
         missing=mine.missing,
+        enclosure=mine.enclosure,
     )
     agent = dataclasses.replace(agent, workspace=workspace, messages=_earlier(chat, prompt))
     before, events, start = snapshot(root), [], time.monotonic()

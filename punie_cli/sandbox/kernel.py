@@ -11,15 +11,14 @@ import platform
 import resource
 import signal
 import socket
-import struct
 import sys
 from typing import Any
 
+from punie_cli.sandbox import bpf
+
 # Left over for reporting that the memory is used up.
 RESERVE = 64 * 2**20
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
-_FILTER = 2
-_EPERM = 1
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _FILTER = 1, 22, 2
 
 # Architecture, number of prlimit64, and the calls that are allowed, in this order:
 # read write close mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn madvise mremap sendto recvfrom
@@ -40,7 +39,7 @@ _CALLS = {
 def no_new_privileges() -> None:
     """Linux: nothing that this process or its children start can gain rights."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        bpf.no_new_privileges()
 
 
 def die_with_parent() -> None:
@@ -65,7 +64,7 @@ def lock_down(sock: socket.socket, limits: dict[str, Any]) -> None:
         # macOS ignores or refuses this limit: the parent watches the memory there.
         allowed = address_space + limits["memory_mb"] * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (allowed + RESERVE, allowed + RESERVE))
-        no_new_privileges()  # who is not root may set a filter only with it
+        bpf.no_new_privileges()  # who is not root may set a filter only with it
         _filter_calls()
 
 
@@ -92,19 +91,16 @@ def _filter_calls() -> None:
     if platform.machine() not in _CALLS:
         return
     architecture, prlimit, allowed = _CALLS[platform.machine()]
-    # A program of the kernel's packet filter: load a word of the call, jump if equal, answer.
-    load, equal, answer = 0x20, 0x15, 0x06
-    allow, refuse = 0x7FFF0000, 0x00050000 | _EPERM
-    program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (answer, 0, 0, refuse), (load, 0, 0, 0)]
-    # Its own limits only (process id 0), to set the soft limit on memory anew for each program.
-    program += [(equal, 0, 4, prlimit), (load, 0, 0, 16), (equal, 0, 1, 0), (answer, 0, 0, allow)]
-    program += [(answer, 0, 0, refuse)]
+    refuse: bpf.Step = (bpf.ANSWER, 0, 0, bpf.REFUSE)
+    allow: bpf.Step = (bpf.ANSWER, 0, 0, bpf.ALLOW)
+    program: list[bpf.Step] = [
+        (bpf.LOAD, 0, 0, bpf.ARCHITECTURE), (bpf.EQUAL, 1, 0, architecture), refuse, (bpf.LOAD, 0, 0, bpf.NUMBER),
+        # Its own limits only (process id 0), to set the soft limit on memory anew for each program.
+        (bpf.EQUAL, 0, 4, prlimit), (bpf.LOAD, 0, 0, bpf.FIRST_ARGUMENT), (bpf.EQUAL, 0, 1, 0), allow, refuse,
+    ]  # fmt: skip
     for number in allowed:
-        program += [(equal, 0, 1, number), (answer, 0, 0, allow)]
-    program += [(answer, 0, 0, refuse)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
-    header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
-    ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(header), 0, 0)
+        program += [(bpf.EQUAL, 0, 1, number), allow]
+    bpf.install([*program, refuse])
 
 
 def arm(limits: dict[str, Any]) -> None:
