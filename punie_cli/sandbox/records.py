@@ -12,9 +12,9 @@ class Record:
 
     __slots__ = ("_blocked", "_fields", "_text")
 
-    def __init__(self, fields: dict[str, Any], text: str, blocked: dict[str, str]) -> None:
-        for name, value in (("_fields", fields), ("_text", text), ("_blocked", blocked)):
-            object.__setattr__(self, name, value)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # A program gets this class by type(result): what it makes up must not look like what a builtin said.
+        raise TypeError(f"a {self._title} comes from a builtin only")
 
     @property
     def _title(self) -> str:
@@ -65,6 +65,13 @@ def _record_class(name: str) -> type[Record]:
     return type(name, (Record,), {"__slots__": ()})
 
 
+def _record(name: str, fields: dict[str, Any], text: str, blocked: dict[str, str]) -> Record:
+    record = object.__new__(_record_class(name))
+    for slot, value in (("_fields", fields), ("_text", text), ("_blocked", blocked)):
+        object.__setattr__(record, slot, value)
+    return record
+
+
 def decode(value: Any) -> Any:
     """A wire value as a program sees it."""
     if isinstance(value, list):
@@ -72,7 +79,7 @@ def decode(value: Any) -> Any:
     if isinstance(value, dict):
         if "$record" in value:
             fields = {name: decode(item) for name, item in value["fields"].items()}
-            return _record_class(value["$record"])(fields, value["text"], value.get("blocked") or {})
+            return _record(value["$record"], fields, value["text"], value.get("blocked") or {})
         return {decode(key): decode(item) for key, item in value.get("$dict", [])}
     return value
 
