@@ -88,17 +88,6 @@ def as_replies(texts: Iterable[str]) -> list[str]:
     return [program(text) if _PROGRAM.match(text) else text for text in texts]
 
 
-def names_of(suite: Suite) -> set[str]:
-    """The projects of a suite, and the modules, functions and classes in them."""
-    found: set[str] = set()
-    for folder in {case.fixture_folder for case in suite.case}:
-        found.add(folder.name)
-        for path in folder.rglob("*.py"):
-            text = path.read_text(encoding="utf-8")
-            found |= {path.stem, *re.findall(r"^(?:(?:async )?def|class) (\w+)", text, re.MULTILINE)}
-    return found - {"__init__"}
-
-
 @functools.cache
 def known_words() -> frozenset[str]:
     """Every word of the rows of all phases."""

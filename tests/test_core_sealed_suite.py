@@ -11,10 +11,10 @@ from punie_cli.agent.loop import MAX_STEPS
 from punie_cli.builtins.registry import Registry
 from punie_cli.evaluation.case import CaseOutcome
 from punie_cli.evaluation.score import score
-from punie_cli.evaluation.suites import load
+from punie_cli.evaluation.suites import load, names_of
 from punie_cli.sandbox.host import Sandbox
 from tests.command_line import program
-from tests.solved import invented, known_words, misjudged, names_of, play, solutions
+from tests.solved import invented, known_words, misjudged, play, solutions
 
 SUITE = load("core-sealed")
 REPLIES = solutions("core-sealed")

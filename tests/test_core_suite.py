@@ -6,11 +6,11 @@ Programs, ty, ruff and pytest are real; only the model is a queue of replies.
 from collections import Counter
 
 from punie_cli.builtins.registry import declared
-from punie_cli.evaluation.suites import load
+from punie_cli.evaluation.suites import load, names_of
 from punie_cli.rows.near import HeldOut
 from punie_cli.rows.row import normalise
 from punie_cli.sandbox.host import Sandbox
-from tests.solved import as_replies, invented, known_words, misjudged, names_of, play, solutions
+from tests.solved import as_replies, invented, known_words, misjudged, play, solutions
 
 SUITE = load("core")
 CASES = {case.name: case for case in SUITE.case}

@@ -7,10 +7,10 @@ import pytest
 
 from punie_cli.agent.loop import MAX_STEPS
 from punie_cli.builtins.registry import Registry
-from punie_cli.evaluation.suites import load
+from punie_cli.evaluation.suites import load, names_of
 from punie_cli.sandbox.host import Sandbox
 from punie_cli.training.phase import load_phase
-from tests.solved import as_replies, invented, known_words, misjudged, names_of, play, solutions
+from tests.solved import as_replies, invented, known_words, misjudged, play, solutions
 
 # Replies that look right, by case, and what must be against them.
 WRONG: dict[str, list[tuple[list[str], str]]] = {

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import posixpath
+import re
 import tomllib
 from functools import cache
 from inspect import Parameter
@@ -231,9 +232,31 @@ def names() -> list[str]:
     return sorted(path.stem for path in shipped("suites").glob("*.toml"))
 
 
+_DEFINED = re.compile(r"^(?:(?:async )?def|class) (\w+)", re.MULTILINE)
+
+
 def held_out() -> list[str]:
     """The prompts of all turns of all shipped suites: no row may ask them."""
     return [prompt for name in names() for case in load(name).case for prompt in case.prompts]
+
+
+def held_out_names() -> frozenset[str]:
+    """The projects of the shipped suites, and the modules, functions and classes in them: no row may know them.
+
+    Those of `foundation` are left out: it looks whether punie works, with the words of any shop.
+    """
+    return frozenset(name for suite in names() if suite != "foundation" for name in names_of(load(suite)))
+
+
+def names_of(suite: Suite) -> frozenset[str]:
+    """The projects of a suite, and the modules, functions and classes in them."""
+    found: set[str] = set()
+    for folder in {case.fixture_folder for case in suite.case if case.fixture}:
+        found.add(folder.name)
+        for path in folder.rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            found |= {path.stem, *_DEFINED.findall(text)}
+    return frozenset(found - {"__init__"})
 
 
 def load(name: str | Path) -> Suite:

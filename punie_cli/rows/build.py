@@ -53,7 +53,12 @@ async def build(
     for recipe in recipes:
         before = len(rows)
         made = await generate(
-            recipe.rows.groups, recipe.rows.seed, held_out(), lambda done, _, b=before: note(b + done, total), rows
+            recipe.rows.groups,
+            recipe.rows.seed,
+            held_out(),
+            lambda done, _, b=before: note(b + done, total),
+            rows,
+            suites.held_out_names(),
         )
         _check_counts(made, recipe.rows.groups)
         rows += made

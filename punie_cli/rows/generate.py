@@ -1,9 +1,10 @@
 """Rows from intents: every program runs in the sandbox, on the files of a generated project, and its output is kept."""
 
 import asyncio
+import re
 import tomllib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from itertools import islice
 from random import Random
@@ -18,9 +19,10 @@ from punie_cli.rows.near import HeldOut
 from punie_cli.rows.project import Project
 from punie_cli.rows.projects import FAILING, FURTHER, LOOKING, MENDING, RICHER, VALUES, make_project
 from punie_cli.rows.replay import open_setting
-from punie_cli.rows.row import Row, Setting, normalise
+from punie_cli.rows.row import Row, Setting, dump_rows, normalise
 from punie_cli.sandbox.host import Sandbox
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
 REFUSED_SHARE = 0.12
 TAIL_SHARE = 0.1
 TWO_TURN_SHARE = 0.06
@@ -58,11 +60,12 @@ async def generate(
     held_out: Iterable[str],
     note: Callable[[int, int], None] = lambda done, of: None,
     taken: Iterable[Row] = (),
+    unknown: Collection[str] = frozenset(),
 ) -> list[Row]:
     """Rows for each group of intents, in a seeded order; the same seed and the same tools give the same rows.
 
     `held_out` are prompts that no row may ask, nor nearly (`near`); the questions of `taken` are not asked again.
-    `note(done, of)` is called after each row.
+    No row has one of the words `unknown`. `note(done, of)` is called after each row.
     """
     blocked = HeldOut(held_out)
     seen = {question for row in taken for question in row.questions}
@@ -78,12 +81,20 @@ async def generate(
                         break
                     if any(question in seen or blocked.nearest(question) for question in asked):
                         continue
+                    if unknown and not words_of_row(row).isdisjoint(unknown):
+                        continue
                     seen.update(asked)
                     rows.append(row)
                     kept += 1
                     note(len(rows), total)
     Random(f"order-{seed}").shuffle(rows)
     return rows
+
+
+def words_of_row(row: Row) -> set[str]:
+    """The names and words of a row, in its texts and about it."""
+    # In JSON a line end would be the first letter of the word after it.
+    return set(_WORD.findall(dump_rows([row]).replace("\\n", " ")))
 
 
 async def _made(group: str, number: int, seed: int, sandbox: Sandbox) -> AsyncGenerator[Row]:

@@ -188,7 +188,7 @@ def look_peak(project: Project, rng: Voice) -> Script:
 
 
 @intent("look", 1.4)
-def look_ranked(project: Project, rng: Voice) -> Script:
+def look_in_order(project: Project, rng: Voice) -> Script:
     """The first few by a number, or all of them."""
     table = looks(project).table
     place, column = column_of(table, rng, "n")
