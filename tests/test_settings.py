@@ -98,7 +98,7 @@ def test_relative_paths_count_from_where_they_are_written(tmp_path: Path, monkey
     [
         ("modle = 'x'", {}, {}, "{file} has modle, which is no setting; did you mean model?"),
         ("zzz = 1", {}, {}, "{file} has zzz, which is no setting; there are: model, adapter, ty, ruff, python, "
-         "max_steps, max_tokens, allow, mode, suites, check_programs, agents_md, blas, keys, color, notify"),
+         "max_steps, max_tokens, allow, mode, commands, suites, check_programs, agents_md, blas, keys, color, notify"),
         ("", {"PUNIE_MODLE": "x"}, {}, "the environment has PUNIE_MODLE, which is no setting; did you mean "
          "PUNIE_MODEL?"),
         ("max_steps = 0", {}, {}, "max_steps in {file} is 0: input should be greater than or equal to 1"),

@@ -17,7 +17,7 @@ _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on every pro
 _AT_FDCWD, _EMPTY_PATH, _RECURSIVE = -100, 0x1000, 0x8000
 _CLONE, _CLOEXEC = 1, 0o2000000
 _FROM_EMPTY_PATH = 4
-_READ_ONLY, _NOSUID = 1, 2
+_READ_ONLY, _NOSUID, _NODEV = 1, 2, 4
 _MS_NOSUID, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 8, 1 << 14, 1 << 19
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -54,7 +54,9 @@ def enter(rules: list[tuple[str, str]], *, network: bool) -> None:
             _mount("tmpfs", path, "tmpfs", _MS_NOSUID, "mode=1777" if path == "/tmp" else "mode=755")
             emptied.append(path)
         else:
-            _place(_copy("/dev/null"), path)
+            nothing = _copy("/dev/null")
+            _set(nothing, _READ_ONLY | _NODEV)  # a device that cannot be opened
+            _place(nothing, path)
     _make_devices(devices)
     for path in emptied:
         if path != "/tmp":

@@ -62,7 +62,7 @@ def make_plan(
     """
     real_root, real_tmp = os.path.realpath(root), os.path.realpath(tmp)
     rules: dict[str, Kind] = {}
-    used = [os.path.realpath(place) for place in (sys.prefix, sys.base_prefix, *needed)]
+    used = [os.path.realpath(place) for place in (Path.home(), sys.prefix, sys.base_prefix, *needed)]
     for place in [*hidden_places(real_root, used), *(os.path.realpath(each) for each in secrets)]:
         rules[place] = "hide"
     if sys.platform == "linux":
@@ -87,7 +87,7 @@ def hidden_places(root: str, used: Iterable[str] = ()) -> list[str]:
         places += [Path(name) for name in _SOCKETS]
     for parent in ("/home", "/Users"):
         try:
-            places += [Path(entry.path) for entry in os.scandir(parent) if entry.name != "Shared"]
+            places += [Path(entry.path) for entry in os.scandir(parent) if entry.name not in ("Shared", "linuxbrew")]
         except OSError:
             continue
     places.append(Path("/root"))
