@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from punie_cli.agent.messages import answer, output, program, user
 from punie_cli.errors import MissingError, UsageError
 from punie_cli.paths import shipped
 from punie_cli.rows.build import build, find_rows, read_split
-from punie_cli.rows.generate import generate
+from punie_cli.rows.generate import generate, words_of_row
 from punie_cli.rows.projects import make_project
 from punie_cli.rows.row import Row, data_hash, dump_rows, normalise, read_rows
 from punie_cli.training.phase import Rows, load_phase
@@ -50,6 +51,21 @@ def test_held_out_questions_are_not_asked(small: list[Row]) -> None:
     assert normalise(question) not in {q for row in rows for q in row.questions}
     again = asyncio.run(generate({"direct": 5}, seed=5, held_out=[], taken=rows))
     assert {q for row in rows for q in row.questions} & {q for row in again for q in row.questions} == set()
+
+
+def test_no_row_knows_a_name_that_is_held_out() -> None:
+    wanted = {"read": 4, "direct": 4}
+    rows = asyncio.run(generate(wanted, seed=6, held_out=[]))
+    unknown = {max(re.findall(r"\w+", row.messages[0].text), key=len) for row in rows[::2]}
+    others = asyncio.run(generate(wanted, seed=6, held_out=[], unknown=unknown))
+    assert Counter(row.source for row in others) == wanted
+    assert [word for word in unknown for row in others if word in words_of_row(row)] == []
+
+
+def test_the_words_of_a_row_are_those_of_its_texts_and_its_names() -> None:
+    messages = (user("see a_b.py"), program("f(x1)"), output("1\nTwo"), answer("ok"))
+    row = Row(source="read", intent="read-path", project="tin-box", messages=messages)
+    assert words_of_row(row) >= {"read", "path", "tin", "box", "see", "a_b", "py", "f", "x1", "Two", "ok"}
 
 
 @pytest.mark.parametrize("seed", range(30))
