@@ -172,6 +172,14 @@ async def test_turns_do_not_share_names(sandbox: Sandbox) -> None:
         assert result(output) == ("", ProgramError("NameError", "name 'x' is not defined", 1), False)
 
 
+async def test_turns_do_not_draw_the_same_random_numbers(sandbox: Sandbox) -> None:
+    async with await sandbox.turn() as one, await sandbox.turn() as other:
+        first, second = [
+            (await t.run("import random\nprint(random.getrandbits(99))", answer)).text for t in (one, other)
+        ]
+    assert first != second
+
+
 async def test_concurrent_turns_do_not_mix(sandbox: Sandbox) -> None:
     async def one(n: int) -> str:
         async with await sandbox.turn() as turn:

@@ -69,8 +69,14 @@ class Channel:
 class Printer:
     """Where print() goes: batches of about 4 KiB, flushed before each call and at the end."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel, self._parts, self._size = channel, [], 0
+    def __init__(self) -> None:
+        self._channel: Channel | None = None
+        self._parts: list[str] = []
+        self._size = 0
+
+    def connect(self, channel: Channel) -> None:
+        """Send to this channel from now on."""
+        self._channel = channel
 
     def write(self, text: str) -> int:
         """The `sys.stdout.write` of programs."""
@@ -87,7 +93,7 @@ class Printer:
 
     def flush(self) -> None:
         """Send what was collected."""
-        if self._parts:
+        if self._parts and self._channel is not None:
             text = "".join(self._parts)
             self._parts, self._size = [], 0
             self._channel.send({"out": text})
@@ -114,10 +120,21 @@ def _plain(text: Any, default: str, name: str) -> str:
     return str.__str__(text)
 
 
+class Prepared:
+    """What every worker starts from, made once: a fork copies it, and nothing of a program comes back."""
+
+    def __init__(self) -> None:
+        self.printer = Printer()
+        self.importer = Importer(self.printer.write)
+        json_names = {"json": self.importer.modules["json"]}
+        self.names = make_scope(_print_to(self.printer), self.importer, json_names)
+
+
 def main(control: int) -> None:
     """Serve as the zygote on file descriptor `control` until the parent is gone."""
     kernel.no_new_privileges()
     harden()
+    prepared = Prepared()
     gc.collect()
     gc.freeze()
     sock = socket.socket(fileno=control)
@@ -130,7 +147,7 @@ def main(control: int) -> None:
                 pid = os.fork()
                 if pid == 0:
                     worker = socket.socket(fileno=descriptors[0])
-                    os._exit(_worker(worker, message["fork"], message["builtins"]))
+                    os._exit(_worker(worker, message["fork"], message["builtins"], prepared))
                 children.add(pid)
                 answer: dict[str, Any] = {"pid": pid}
             else:
@@ -167,16 +184,15 @@ def _reap(pid: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _worker(sock: socket.socket, limits: dict[str, Any], specs: list[dict[str, Any]]) -> int:
+def _worker(sock: socket.socket, limits: dict[str, Any], specs: list[dict[str, Any]], prepared: Prepared) -> int:
     """Serve programs of one turn. Returns the exit code of the process."""
     kernel.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     kernel.lock_down(sock, limits)
-    channel = Channel(sock)
-    printer = Printer(channel)
-    importer = Importer(printer.write)
-    calls = {spec["name"]: _proxy(spec, channel, printer) for spec in specs}
-    names = make_scope(_print_to(printer), importer, {**calls, "json": importer.modules["json"]})
+    channel, printer, names = Channel(sock), prepared.printer, prepared.names
+    printer.connect(channel)
+    prepared.importer.modules["random"].seed()  # else all workers would draw the same numbers
+    names.update({spec["name"]: _proxy(spec, channel, printer) for spec in specs})
     namespace: dict[str, Any] = {"__builtins__": names, "__name__": "__sandbox__"}
     try:
         while True:
