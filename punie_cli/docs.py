@@ -1,5 +1,6 @@
-"""Pages of docs/ made from the program: `python -m punie_cli.docs` writes cli.md, chat.md, settings.md, phases.md."""
+"""Pages of docs/ made from the program: `python -m punie_cli.docs` writes them all, but for builtins.md."""
 
+import asyncio
 import json
 import sys
 import tomllib
@@ -12,6 +13,8 @@ from punie_cli.chat_docs import chat_page
 from punie_cli.cli import cli
 from punie_cli.errors import Exit
 from punie_cli.paths import shipped
+from punie_cli.sandbox.docs import sandbox_page
+from punie_cli.sandbox.limitations import limitations_page
 from punie_cli.settings import Settings
 
 _WIDTH = 100
@@ -184,7 +187,8 @@ def _sections(command: click.Command, name: str, parent: click.Context | None) -
 if __name__ == "__main__":
     folder = Path(__file__).resolve().parent.parent / "docs"
     pages = {
-        "cli.md": cli_page(), "chat.md": chat_page(), "settings.md": settings_page(), "phases.md": phases_page()
+        "cli.md": cli_page(), "chat.md": chat_page(), "settings.md": settings_page(), "phases.md": phases_page(),
+        "sandbox.md": sandbox_page(), "limitations.md": asyncio.run(limitations_page()),
     }  # fmt: skip
     for file, page in pages.items():
         (folder / file).write_text(page, encoding="utf-8")

@@ -1,14 +1,10 @@
-"""docs/sandbox.md, written from what the sandbox has: `python -m punie_cli.sandbox.docs > docs/sandbox.md`."""
-
-import asyncio
-import sys
-from typing import Any
+"""docs/sandbox.md, written from what the sandbox has; `python -m punie_cli.docs` writes it."""
 
 from punie_cli.sandbox.facades import MAX_SLEEP_S, Importer, module_names
-from punie_cli.sandbox.host import MAX_FRAME, CallReply, Limits, Sandbox
+from punie_cli.sandbox.host import MAX_FRAME, Limits
 from punie_cli.sandbox.policy import MAX_SOURCE
 from punie_cli.sandbox.records import MAX_DEPTH
-from punie_cli.sandbox.scope import GUARDED, PLAIN, REFUSED
+from punie_cli.sandbox.scope import GUARDED, PLAIN
 from punie_cli.sandbox.sizes import MAX_BITS, MAX_BYTES
 from punie_cli.sandbox.worker import MAX_ARGUMENT
 
@@ -66,22 +62,7 @@ next program gets a new worker. Nothing is tried again by itself.
 
 ## What is refused
 
-`PolicyError` names the way out. What the text alone shows is refused before anything runs; the rest when it happens,
-and then a program can catch it.
-
-| what | program | error |
-|---|---|---|
-{refused}
-
-Refused too, each with a message:
-
-- the builtins {no_builtins}
-- `except*`, relative imports, private modules; `__slots__`, `__new__`, `__del__` and `__getattr__` in a class
-- private names of objects that the program did not make
-- setting attributes of anything but its own classes, their instances and its own functions
-
-Differences that a program can notice: `type(cls)` is the function `type`, patterns cannot name attributes `format`,
-`obj`, `parser` or `register`, `__dict__` and `vars` are copies, `Enum(name, members)` takes nothing else.
+Every refusal, with a program and its error: [Limitations of programs](limitations.md).
 
 ## Covered
 
@@ -109,41 +90,6 @@ and kills it, and the third layer is limits on CPU, descriptors, file size and p
 used. Nothing of this was ever run there.
 """
 
-# What is refused, with a program of one line each. They are run for the page.
-_EXAMPLES = {
-    "a module that is not there": "import subprocess",
-    "a name that a module does not have": "from pathlib import Path",
-    "files": "open('a.txt')",
-    "questions": "input('? ')",
-    "text as code": "eval('1 + 1')",
-    "dunder attributes": "().__class__.__bases__",
-    "frames and code": "(x for x in []).gi_frame",
-    "the object of an exception": "getattr(ValueError(), 'obj')",
-    "attributes in format fields": "'{0.real}'.format(1)",
-    "reserved names": "def f(_getattr_, /): pass",
-    "async": "async def f(): pass",
-    "star imports": "from math import *",
-    "keywords of a class": "class A(metaclass=type): pass",
-    "classes made by type": "type('A', (), {})",
-    "methods that change lookup": "class A: __getattribute__ = print",
-    "changing a module": "json.dumps = print",
-    "changing a builtin class": "str.shout = print",
-    "results too large to hold": "10 ** 10 ** 10",
-}
-
-
-async def _refusals() -> list[str]:
-    async def call(name: str, args: dict[str, Any]) -> CallReply:
-        return {"ok": None}
-
-    rows = []
-    async with Sandbox([]) as sandbox, await sandbox.turn() as turn:
-        for what, program in _EXAMPLES.items():
-            error = (await turn.run(program, call)).error
-            assert error is not None, program
-            rows.append(f"| {what} | `{program}` | {error.kind}: {error.message} |")
-    return rows
-
 
 def _modules() -> list[str]:
     modules = Importer(lambda text: None).modules
@@ -155,15 +101,13 @@ def _modules() -> list[str]:
     return rows
 
 
-async def sandbox_page() -> str:
-    """The page as Markdown; runs its examples."""
+def sandbox_page() -> str:
+    """The page as Markdown."""
     limits = Limits()
     return _PAGE.format(
         plain=", ".join(f"`{name}`" for name in PLAIN),
         guarded=", ".join(f"`{name}`" for name in GUARDED),
         modules="\n".join(_modules()),
-        refused="\n".join(await _refusals()),
-        no_builtins=", ".join(f"`{name}`" for name in REFUSED),
         cpu=limits.cpu_s,
         wall=limits.wall_s,
         memory=limits.memory_mb,
@@ -178,7 +122,3 @@ async def sandbox_page() -> str:
         sequence=MAX_BYTES // 2**20,
         source=MAX_SOURCE,
     )
-
-
-if __name__ == "__main__":
-    sys.stdout.write(asyncio.run(sandbox_page()))

@@ -86,19 +86,19 @@ def _unknown(module: str, name: str, facade: Facade) -> str:
     hint = (
         f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(names[:12])}" + (", ..." if names[12:] else "")
     )
-    return f"'{module}' has no '{name}' in the sandbox; {_INSTEAD_OF.get(f'{module}.{name}', hint)}"
+    return f"'{module}' has no '{name}' in the sandbox; {INSTEAD_OF.get(f'{module}.{name}', hint)}"
 
 
 _FILES = "use read_file(path) and write_file(path, text)"
 _COMMAND = "use run_command([...])"
-_INSTEAD = {
+INSTEAD = {
     "subprocess": _COMMAND, "os": _COMMAND, "shutil": _COMMAND, "glob": 'use run_command(["find", ...])',
     "tempfile": _FILES, "fileinput": _FILES, "pickle": "use json", "requests": "there is no network",
     "urllib": "there is no network", "socket": "there is no network", "http": "there is no network",
     "asyncio": "call the functions directly", "threading": "programs have one thread", "mypy": "use typecheck(path)",
     "multiprocessing": "programs have one process", "pytest": _COMMAND, "logging": "use print()",
 }  # fmt: skip
-_INSTEAD_OF = {
+INSTEAD_OF = {
     "pathlib.Path": _FILES, "os.listdir": 'use run_command(["ls", path])', "os.walk": 'use run_command(["find", path])',
     "os.system": _COMMAND, "os.environ": "the environment is empty", "os.remove": _COMMAND,
     "os.getcwd": "paths are relative", "sys.modules": "import what you need",
@@ -265,7 +265,7 @@ class Importer:
         """Raises ImportError for a module or name that is not there, saying what to use instead."""
         if type(name) is not str or name not in self.modules:
             top = str(name).partition(".")[0]
-            instead = _INSTEAD.get(top, f"there are: {', '.join(module_names(self.modules))}")
+            instead = INSTEAD.get(top, f"there are: {', '.join(module_names(self.modules))}")
             raise ImportError(f"module '{name}' is not available in the sandbox; {instead}")
         module = self.modules[name]
         if not fromlist:

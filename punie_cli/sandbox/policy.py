@@ -26,7 +26,7 @@ _INPLACE: dict[type[ast.operator], str] = {
 }  # fmt: skip
 # Patterns read attributes in C, past the guard: these give away what the guard wraps or refuses.
 _PATTERN_DENIED = DENIED | {"format", "format_map", "parser", "obj", "register"}
-_INSTEAD = {
+INSTEAD_OF_NAME = {
     "__new__": "use __init__ or a function that makes the object",
     "__slots__": "leave it out",
     "__getattr__": "define the attributes, or use a dict",
@@ -86,7 +86,7 @@ class Policy(RestrictingNodeTransformer):
             return
         if name in DENIED or (name.startswith("__") and (name.endswith("__") or not self._in_class())):
             # A field of a class is read by patterns in C: one called gi_frame would give away a frame.
-            instead = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
+            instead = f"; {INSTEAD_OF_NAME[name]}" if name in INSTEAD_OF_NAME else ""
             self.error(node, f"the name '{name}' is not available in the sandbox{instead}")
         elif _RESERVED.fullmatch(name):
             self.error(node, f"the name '{name}' is reserved; names must not begin and end with '_'")
