@@ -19,6 +19,7 @@ from punie_cli.sandbox.host import Sandbox
 from punie_cli.workspace import Workspace, no_terminal
 from tests import corpora
 from tests.sandboxes import linux
+from tests.stress import stress
 
 ADVISORIES = (
     "CVE-2023-37271", "CVE-2023-41039", "CVE-2024-47532", "CVE-2025-22153", "CVE-2026-55830", "CVE-2026-76825",
@@ -118,6 +119,13 @@ async def test_forged_frames_do_no_harm(tight: Sandbox, tmp_path: Path, case: di
     assert (corpora.contents(root), corpora.contents(outside)) == before
     async with await tight.turn() as again:
         assert (await again.run("print(6 * 7)", call)).text == "42\n"
+
+
+def test_nothing_is_left_of_many_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The full size is benchmarks/sandbox_leaks.py."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert asyncio.run(stress(programs=60, turns=8)) == ([], [])
+    assert [path.name for path in tmp_path.iterdir() if path.name != "punie-home"] == []
 
 
 def _bytes(case: dict[str, Any], outside: Path) -> bytes:
