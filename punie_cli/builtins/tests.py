@@ -144,7 +144,8 @@ def _judge(done: Completed, report: Path, root: Path, environment: Path | None) 
         shown = place.relative_to(root) if isinstance(place, Path) and place.is_relative_to(root) else place
         return did_not_run(f"{shown} has no pytest; install it with: uv pip install --python {shown} pytest")
     if done.exit_code not in (0, 1, 5):
-        return did_not_run(_reason(said) or f"pytest ended with exit code {done.exit_code}")
+        reason = _reason(said) or f"pytest ended with exit code {done.exit_code}"
+        return did_not_run(f"{reason} ({done.refused})" if done.refused else reason)
     try:
         if report.stat().st_size > REPORT_BYTES:
             return did_not_run("the report of pytest is larger than can be read")
@@ -169,6 +170,8 @@ def _result(done: Completed, suites: ElementTree.Element, root: str) -> TestResu
     note = None
     if done.exit_code == 5:
         note = "no test was run"
+    elif bad and done.refused:
+        note = done.refused
     elif done.exit_code == 1 and not bad:
         note = f"pytest ended with exit code 1: {_last_line(done.stdout)}"
     ordered = sorted(failures, key=lambda failure: (failure.file, failure.line, failure.test))

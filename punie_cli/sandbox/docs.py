@@ -80,7 +80,8 @@ A worker that dies, whatever the reason, takes nothing else with it. If punie is
 
 ## Not covered
 
-- What a builtin does after it was approved. A command or a test that you allow runs as you do, outside this sandbox.
+- What a builtin does after it was approved. A command or a test that you allow runs outside this sandbox,
+  [enclosed](commands.md) by the operating system.
 - What a model reads: a file in the workspace can tell it to ask for something harmful. Look at what you approve.
 - Side channels, such as how long something takes.
 - Faults of the kernel, and of the interpreter where the filter is missing.
