@@ -1,7 +1,9 @@
 """Enclosed commands, with real processes on every mechanism that this machine has."""
 
 import asyncio
+import functools
 import os
+import shutil
 import socket
 import sys
 import time
@@ -22,17 +24,22 @@ from punie_cli.workspace import Workspace
 registry = Registry()
 PATIENCE_S = 120
 PYTHON = str(Path(sys.executable).resolve())
-WORKING = {tried.mechanism: tried for tried in levels.candidates() if "write" in levels.try_out(tried)}
 ALLOWED = frozenset({"run", "network"})
+
+
+@functools.cache
+def working() -> dict[str, Level]:
+    """What works on this machine, the best first, with what was seen to hold."""
+    tried = [Level(each.mechanism, levels.try_out(each), each.program) for each in levels.candidates()]
+    return {each.mechanism: each for each in tried if each.encloses}
 
 
 @pytest.fixture(params=["bubblewrap", "namespaces", "landlock", "seatbelt"])
 def level(request: pytest.FixtureRequest) -> Level:
     """Each mechanism with what was seen to hold; one that does not work here is skipped."""
-    if request.param not in WORKING:
+    if request.param not in working():
         pytest.skip(f"no {request.param} here")
-    tried = WORKING[request.param]
-    return Level(tried.mechanism, levels.try_out(tried), tried.program)
+    return working()[request.param]
 
 
 @pytest.fixture
@@ -314,12 +321,70 @@ async def test_pytest_and_a_hostile_conftest(
     assert not (home / ".bashrc").exists() and (home / "notes.txt").read_text() == "planted\n"
 
 
+async def test_a_commit(root: Path, level: Level) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("no git here")
+    shutil.rmtree(root / ".git")
+    asked: list[str] = []
+
+    async def yes(question: Question) -> Decision:
+        asked.append(f"{question.rule}: {question.summary}")
+        return Decision(True, "person")
+
+    workspace = Workspace(root, yes, enclosure=Enclosure(level))
+
+    async def git(*words: str) -> dict[str, Any]:
+        return (await registry.call("run_command", {"command": ["git", *words]}, workspace)).result
+
+    assert (await git("init", "-q"))["success"]
+    with (root / ".git" / "config").open("a") as file:
+        file.write("[user]\n\tname = a\n\temail = a@b\n")
+    before = (root / ".git" / "config").read_text()
+    assert (await git("add", "src"))["stderr"] == ""
+    assert (await git("commit", "-q", "-m", "first"))["stderr"] == ""
+    assert (await git("log", "--format=%s"))["stdout"] == "first\n"
+    await git("config", "core.fsmonitor", "evil")
+    if "git" in level.holds:
+        assert (root / ".git" / "config").read_text() == before
+    assert asked == [
+        "run: run git init -q (.git can be written)",
+        "run: run git add src (.git can be written)",
+        "run: run git commit -q -m first (.git can be written)",
+        "run: run git log --format=%s",
+        "run: run git config core.fsmonitor evil",
+    ]
+
+
+ESCAPES = [
+    "mount -o remount,rw /", "mount -o remount,rw,bind / /", "umount -l {home}/.ssh", "mount --bind /tmp {home}",
+    "unshare -Urm sh -c 'mount -o remount,rw,bind / /; umount -l {home}/.ssh; cat {home}/.ssh/id_rsa'",
+    "unshare -Urm sh -c 'mount -o remount,rw,bind / /; echo x > {home}/notes.txt'",
+    "nsenter -t 1 -m cat {home}/.ssh/id_rsa", "ln {home}/.ssh/id_rsa key; cat key",
+    "cat /proc/1/root{home}/.ssh/id_rsa",
+    "cp -a {home}/.ssh . ; cat .ssh/id_rsa", "mv {home}/.ssh moved; cat moved/id_rsa",
+    "ln -s {home}/.ssh link; cat link/id_rsa", "kill -9 {pid}", "truncate -s 0 {home}/notes.txt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+async def test_ways_out(run: Run, home: Path, escape: str) -> None:
+    # A process outside, which is not punie's own: a signal would end the tests.
+    outside = await asyncio.create_subprocess_exec("/bin/sleep", "600")
+    try:
+        done = await run(f"{escape.format(home=home, pid=outside.pid)}; true")
+        assert "planted" not in done["stdout"]
+        assert (home / "notes.txt").read_text() == (home / ".ssh" / "id_rsa").read_text() == "planted\n"
+        assert outside.returncode is None and psutil.pid_exists(outside.pid)
+        assert psutil.Process(outside.pid).status() != psutil.STATUS_ZOMBIE
+    finally:
+        outside.kill()
+        await outside.wait()
+
+
 async def test_where_nothing_can_be_enclosed_everything_asks(root: Path, told: list[str]) -> None:
     workspace = Workspace(root, no_terminal(ALLOWED), enclosure=Enclosure(NONE, told.append))
-    for command in ("ls", "make", "ls"):
+    for command in ("ls", "touch made"):
         outcome = await registry.call("run_command", {"command": command}, workspace)
-        if command == "make" and outcome.error["kind"] == "FileNotFoundError":
-            continue
         assert outcome.error == {
             "kind": "PermissionError",
             "message": f"refused: outside {command} (nobody at the terminal; run again with --allow outside)",
@@ -345,7 +410,7 @@ async def test_open_is_as_before_and_says_so(root: Path) -> None:
 def test_the_level_is_tried_once_and_kept(punie_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     levels._level.cache_clear()
     found = levels.level()
-    assert found.mechanism == next(iter(WORKING), "none")
+    assert found.mechanism == next(iter(working()), "none")
 
     def never() -> Level:
         raise AssertionError("tried again")

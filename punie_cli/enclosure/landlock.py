@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Callable
 
 from punie_cli.sandbox import bpf
 
@@ -30,6 +31,8 @@ _FAMILIES = (1, 16)  # AF_UNIX for pairs, AF_NETLINK for reading
 # Rights of root that would lead past all this: modules, devices, mounts, tracing, raw network, clocks and the like.
 _DROPPED = (2, 9, 12, 13, 14, 16, 17, 19, 20, 21, 22, 24, 25, 26, 27, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
 _PR_CAPBSET_DROP = 24
+
+Entries = Callable[[str], list[str]]
 
 
 def version() -> int:
@@ -96,8 +99,8 @@ def filter_calls(*, network: bool, truncate: bool = True) -> bool:
     return bpf.install([*program, (bpf.ANSWER, 0, 0, bpf.ALLOW)])
 
 
-def grants(rules: list[tuple[str, str]]) -> list[tuple[str, int]]:
-    """What to grant where, for rules from the outside in; what is in none may be read."""
+def grants(rules: list[tuple[str, str]], entries: Entries | None = None) -> list[tuple[str, int]]:
+    """What to grant where, for rules from the outside in; what is in none may be read. `entries`: names in a folder."""
     kinds = {path: kind for kind, path in rules}
     above: set[str] = set()
     found: list[tuple[str, int]] = []
@@ -105,11 +108,13 @@ def grants(rules: list[tuple[str, str]]) -> list[tuple[str, int]]:
         # A place that is written is granted as a whole, so what is only read in there changes nothing.
         if not (kind == "r" and _inherited(path, kinds) == "w"):
             above.update(_parents(path))
-    _grant("/", "r", kinds, above, found)
+    _grant("/", "r", kinds, above, found, entries or _entries)
     return found
 
 
-def _grant(path: str, kind: str, kinds: dict[str, str], above: set[str], found: list[tuple[str, int]]) -> None:
+def _grant(
+    path: str, kind: str, kinds: dict[str, str], above: set[str], found: list[tuple[str, int]], entries: Entries
+) -> None:
     kind = kinds.get(path, kind)
     right = {"w": _READ | _WRITE_FILE | _MAKE | _REFER | _TRUNCATE | _IOCTL, "r": _READ, "h": 0}[kind]
     if path not in above:
@@ -119,14 +124,18 @@ def _grant(path: str, kind: str, kinds: dict[str, str], above: set[str], found: 
     if kind == "h":
         names = [inner for inner in {*kinds, *above} if inner != path and _parent(inner) == path]
     else:
-        try:
-            names = [f"{path.rstrip('/')}/{name}" for name in os.listdir(path)]  # noqa: PTH208
-        except OSError:
-            names = []
+        names = [f"{path.rstrip('/')}/{name}" for name in entries(path)]
     for inner in names:
         # What a link leads to is granted where it is; /dev has grants of its own.
         if inner in kinds or inner in above or (inner != "/dev" and not os.path.islink(inner)):  # noqa: PTH114
-            _grant(inner, kind, kinds, above, found)
+            _grant(inner, kind, kinds, above, found, entries)
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def _inherited(path: str, kinds: dict[str, str]) -> str:
