@@ -39,11 +39,13 @@ import sys
 import textwrap
 import time
 import tomllib
+import types
+import typing
 from collections.abc import Callable, Collection
 from types import FunctionType
 from typing import Any
 
-from punie_cli.sandbox.guards import DENIED, PolicyError, getattr_guard, made
+from punie_cli.sandbox.guards import DENIED, PolicyError, bases, getattr_guard, made
 from punie_cli.sandbox.inert import typing_names
 from punie_cli.sandbox.scope import stop_program
 from punie_cli.sandbox.sizes import multiply
@@ -60,9 +62,6 @@ class Facade:
             raise PolicyError("a module's names must not begin with '_'")
         self.__dict__.update(names)
         self._name = name
-
-    def __init_subclass__(cls) -> None:
-        raise PolicyError("a class cannot derive from a module")
 
     @property
     def _title(self) -> str:
@@ -255,7 +254,12 @@ class Importer:
     """The `__import__` of programs."""
 
     def __init__(self, write: Callable[[str], Any]) -> None:
-        self.modules = {name: Facade(name, names) for name, names in _tables(write).items()}
+        tables = _tables(write)
+        self.modules = {name: Facade(name, names) for name, names in tables.items()}
+        bases.update(value for names in tables.values() for value in names.values() if isinstance(value, type))
+        bases.update(base for base in types.resolve_bases((typing.NamedTuple,)) if isinstance(base, type))
+        # A class of one's own writes any name into an instance, also such that copy and pattern matching obey.
+        bases.discard(functools.cached_property)
         self.modules["os"].__dict__["path"] = self.modules["os.path"]
         self.modules["collections"].__dict__["abc"] = self.modules["collections.abc"]
 

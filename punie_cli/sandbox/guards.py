@@ -46,6 +46,9 @@ _RAW_FORMATS = (str.format, str.format_map)
 
 made: "weakref.WeakSet[type]" = weakref.WeakSet()
 """Classes that programs made: their attributes may be written, and their single-underscore names read."""
+bases: set[type] = {PolicyError}
+"""Classes of the library that a program's may derive from. Of others the library expects what only it should say:
+a dataclass takes the name of a field for code."""
 
 
 def _refused(name: str) -> PolicyError:
@@ -272,17 +275,24 @@ def is_instance(value: Any, classes: Any) -> bool:
     return isinstance(value, classes)
 
 
-def build_class(function: Any, name: str, *bases: Any) -> type:
-    """The builtin behind `class`: refuses metaclasses and remembers what was made."""
-    for base in bases:
+def build_class(function: Any, name: str, *parents: Any) -> type:
+    """The builtin behind `class`: refuses metaclasses and classes not meant as bases; remembers what was made."""
+    for base in types.resolve_bases(parents):
         if base is type_of or (isinstance(base, type) and issubclass(base, type)):
             raise PolicyError("metaclasses are not available in the sandbox")
-    cls = builtins.__build_class__(function, name, *bases)
+        if isinstance(base, type) and not _may_derive(base):
+            raise PolicyError(f"a class cannot derive from '{base.__name__}' in the sandbox")
+    cls = builtins.__build_class__(function, name, *parents)
     if isinstance(cls, type):
         if issubclass(cls, type):
             raise PolicyError("metaclasses are not available in the sandbox")
         made.add(cls)
     return cls
+
+
+def _may_derive(base: type) -> bool:
+    # No program can set __module__: a class that says __sandbox__ was made by one, or for one by namedtuple.
+    return base in made or base in bases or base.__module__ in ("builtins", "__sandbox__")
 
 
 # Formats

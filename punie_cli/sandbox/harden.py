@@ -2,6 +2,7 @@
 
 import abc
 import builtins
+import copy
 import encodings.ascii
 import encodings.cp1252
 import encodings.latin_1
@@ -18,7 +19,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from punie_cli.sandbox.guards import PolicyError
+from punie_cli.sandbox.guards import PolicyError, set_attribute
 
 # All that the functions need which @dataclass generates.
 _FOR_DATACLASSES = ("NotImplemented", "hash", "object", "super", "type")
@@ -37,6 +38,10 @@ def harden() -> None:
     del abc.ABCMeta.register
     kind: Any = enum.EnumType
     kind._create_ = _checked_create(kind._create_)
+    # A copy calls what the object says and sets what that returns, on any object.
+    copier: Any = copy
+    copier._reconstruct = _checked_reconstruct(copier._reconstruct)
+    copier.setattr = set_attribute
 
 
 def _checked_create(create: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,6 +55,17 @@ def _checked_create(create: Callable[..., Any]) -> Callable[..., Any]:
             names = str.__str__(names).replace(",", " ").split()
         members = [_member(m) for m in (names.items() if isinstance(names, dict) else names)]
         return create(cls, class_name, members, **options)
+
+    return checked
+
+
+def _checked_reconstruct(reconstruct: Callable[..., Any]) -> Callable[..., Any]:
+    """Copies of objects whose methods of copying are those of their class, which no program writes."""
+
+    def checked(value: Any, *args: Any, **options: Any) -> Any:
+        if any(name.startswith("__") for name in getattr(value, "__dict__", ())):
+            raise PolicyError(f"an object of class '{type(value).__name__}' cannot be copied in the sandbox")
+        return reconstruct(value, *args, **options)
 
     return checked
 

@@ -74,6 +74,7 @@ _OBJECTS = [
     ("changing a builtin class", "str.shout = print"),
     ("changing a function that is not its own", "print.note = 1"),
     ("a class of classes", "class Meta(type): pass"),
+    ("a class from a library's class that is no base", "from dataclasses import field\nclass A(type(field())): pass"),
     ("a class made by type", "type('A', (), {})"),
     ("attributes in format fields", "'{0.real}'.format(1)"),
     ("items in format fields", "'{a[0]}'.format_map({'a': [1]})"),
@@ -84,6 +85,12 @@ _MODULES = [
     ("a submodule", "import json.decoder"),
     ("a module's class with names of its own", "type(json)('x', {'_a': 1})"),
     ("a class from a module's class", "class A(type(json)): pass"),
+    ("a class from cached_property", "from functools import cached_property\nclass A(cached_property): pass"),
+    (
+        "copying an object that holds a special method itself",
+        "from copy import copy\nfrom functools import cached_property\nclass A: __len__ = cached_property(id)\n"
+        "a = A()\na.__len__\ncopy(a)",
+    ),
     ("dataclass on what the program did not define", "from dataclasses import dataclass\ndataclass(int)"),
     ("a field of a named tuple", "from collections import namedtuple\nnamedtuple('N', 'gi_frame')"),
     ("a member of an enum", "from enum import Enum\nEnum('E', '__call__')"),
