@@ -21,11 +21,11 @@ KEPT = 2000
 INSTALL = "ty was not found; install it with: uv tool install ty"
 _NO_FILES = "No python files found under the given path"
 _CONCISE = re.compile(
-    r"^(?P<file>.*?):(?P<line>\d+):(?P<column>\d+): "
+    r"^(?P<file>.*?):(?P<line>[0-9]{1,9}):(?P<column>[0-9]{1,9}): "
     r"(?P<severity>error|warning|info|fatal)\[(?P<code>[\w-]+)\] (?P<message>.*)$"
 )
 _CONCISE_IO = re.compile(r"^(?P<severity>error|warning|info|fatal)\[(?P<code>[\w-]+)\] (?P<message>.*)$")
-_FOUND = re.compile(r"^Found (\d+) diagnostics?$")
+_FOUND = re.compile(r"^Found ([0-9]{1,9}) diagnostics?$")
 _SEVERITIES: dict[str, Literal["error", "warning", "info"]] = {
     "minor": "warning",
     "warning": "warning",
@@ -182,7 +182,7 @@ def parse_gitlab(stdout: str, root: str) -> list[Finding] | None:
     try:
         entries = json.loads(stdout)
         return [_from_gitlab(entry, root) for entry in entries] if isinstance(entries, list) else None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
