@@ -28,6 +28,7 @@ CallReply = dict[str, Any]
 Caller = Callable[[str, dict[str, Any]], Awaitable[CallReply]]
 
 MAX_FRAME = 8 * 1024 * 1024
+READ_AHEAD = 65536
 _START_S = 60.0
 _GONE = "; the names that programs of this turn defined are gone"
 _BOOT = "import sys; sys.path.insert(0, {root!r}); from punie_cli.sandbox.worker import main; main({fd})"
@@ -239,6 +240,7 @@ class Turn:
         self._pid: int | None = None
         self._socket: socket.socket | None = None
         self._over_memory = False
+        self._received = bytearray()
 
     async def start(self) -> None:
         """Get a worker if there is none. Raises PunieError if the sandbox cannot start."""
@@ -266,7 +268,7 @@ class Turn:
         await self.start()
         self._over_memory = False
         kept, begin = _Kept(self._limits.output_bytes), time.monotonic()
-        watch = asyncio.create_task(self._watch_memory())
+        watch = None if sys.platform == "linux" else asyncio.create_task(self._watch_memory())
         killed = False
         try:
             error = await self._serve(code, call, kept)
@@ -279,7 +281,8 @@ class Turn:
             self._kill()
             raise
         finally:
-            watch.cancel()
+            if watch is not None:
+                watch.cancel()
         return ProgramOutput(kept.text(), error, kept.truncated, time.monotonic() - begin, killed)
 
     async def close(self) -> None:
@@ -338,18 +341,21 @@ class Turn:
 
     async def _exactly(self, size: int) -> bytes:
         assert self._socket is not None
-        loop, parts = asyncio.get_running_loop(), bytearray()
-        while len(parts) < size:
-            part = await loop.sock_recv(self._socket, size - len(parts))
+        loop = asyncio.get_running_loop()
+        while len(self._received) < size:
+            part = await loop.sock_recv(self._socket, max(size - len(self._received), READ_AHEAD))
             if not part:
                 raise EOFError
-            parts += part
-        return bytes(parts)
+            self._received += part
+        data = bytes(self._received[:size])
+        del self._received[:size]
+        return data
 
     def _kill(self) -> int | None:
         """End the worker; its exit code as `_Zygote.reap` tells it."""
         pid, sock = self._pid, self._socket
         self._pid = self._socket = None
+        self._received.clear()
         if sock is not None:
             sock.close()
         return self._zygote.reap(pid) if pid is not None else None
@@ -367,7 +373,7 @@ class Turn:
 
     async def _watch_memory(self) -> None:
         """Where the kernel does not limit the address space (macOS), look every 25 ms and kill."""
-        if sys.platform == "linux" or self._pid is None:
+        if self._pid is None:
             return
         with suppress(psutil.Error):
             process = psutil.Process(self._pid)

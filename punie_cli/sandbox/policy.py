@@ -3,12 +3,12 @@
 Covered here: the language. A program is compiled so that every attribute it reads or writes passes a guard (guards.py),
 no name can shadow a guard, and no dunder is within reach. Modules are façades (facades.py).
 Not covered here: time, memory, files, network. These are the worker's limits and the kernel's.
-
 Iteration, items and calls are left as they are: their guards would be the identity.
 """
 
 import ast
 import re
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -38,6 +38,8 @@ INSTEAD_OF_NAME = {
     "__del__": "use with or try/finally",
     "__class__": "use type(self)",
 }
+# The method for each kind of node.
+_METHODS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {}
 _NO_ASYNC = "async and await are not available; call the functions directly, they return their result"
 
 
@@ -78,6 +80,38 @@ class Policy(RestrictingNodeTransformer):
     def gen_tmp_name(self) -> str:
         self._tmp_idx += 1
         return f"_rp_{self._tmp_idx}_"
+
+    # Walking, as ast.NodeTransformer does with more work
+
+    def visit(self, node: ast.AST) -> Any:
+        kind = type(node)
+        method = _METHODS.get(kind)
+        if method is None:
+            method = _METHODS[kind] = getattr(Policy, f"visit_{kind.__name__}", Policy.generic_visit)
+        return method(self, node)
+
+    def node_contents_visit(self, node: Any) -> Any:
+        for field in node._fields:
+            old = getattr(node, field, None)
+            if isinstance(old, list):
+                old[:] = self._visit_list(old)
+            elif isinstance(old, ast.AST) and not isinstance(old, ast.expr_context):
+                new = self.visit(old)
+                if new is None:
+                    delattr(node, field)
+                elif new is not old:
+                    setattr(node, field, new)
+        return node
+
+    def _visit_list(self, items: list[Any]) -> list[Any]:
+        done = []
+        for item in items:
+            result = self.visit(item) if isinstance(item, ast.AST) else item
+            if isinstance(result, list):
+                done += result
+            elif result is not None or not isinstance(item, ast.AST):
+                done.append(result)
+        return done
 
     # Names
 
@@ -146,8 +180,11 @@ class Policy(RestrictingNodeTransformer):
         return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super"
 
     def _call(self, near: ast.AST, guard: str, *args: ast.expr) -> ast.Call:
-        call = ast.Call(ast.Name(guard, ast.Load()), list(args), [])
-        copy_locations(call, near)  # ty: ignore[invalid-argument-type]  # every expression has a position
+        name = ast.Name(guard, ast.Load())
+        call = ast.Call(name, list(args), [])
+        for node in (call, name, *args):
+            if getattr(node, "lineno", None) is None:
+                ast.copy_location(node, near)
         return call
 
     # Expressions and assignments
@@ -233,7 +270,7 @@ class Policy(RestrictingNodeTransformer):
         node.decorator_list = [self.visit(d) for d in node.decorator_list]
         node.args = self.visit(node.args)
         self._scopes.append(None)
-        node.body = self._visit_body(node.body)
+        node.body = self._visit_list(node.body)
         self._scopes.pop()
         return node
 
@@ -253,16 +290,9 @@ class Policy(RestrictingNodeTransformer):
         node.decorator_list = [self.visit(d) for d in node.decorator_list]
         node.bases = [self.visit(b) for b in node.bases]
         self._scopes.append(node.name)
-        node.body = self._visit_body(node.body)
+        node.body = self._visit_list(node.body)
         self._scopes.pop()
         return node
-
-    def _visit_body(self, body: list[ast.stmt]) -> list[ast.stmt]:
-        done: list[ast.stmt] = []
-        for statement in body:
-            result = self.visit(statement)
-            done += result if isinstance(result, list) else [result] if result is not None else []
-        return done
 
     def _no_type_parameters(self, node: Any) -> None:
         if getattr(node, "type_params", None):
@@ -272,7 +302,7 @@ class Policy(RestrictingNodeTransformer):
         self.error(node, "type statements are not available; leave them out, annotations are not evaluated")
 
     def visit_Module(self, node: ast.Module) -> Any:
-        node.body = self._visit_body(node.body)
+        node.body = self._visit_list(node.body)
         return node
 
     # Imports

@@ -25,6 +25,7 @@ from punie_cli.sandbox.records import decode, encode
 from punie_cli.sandbox.scope import make_scope
 
 FLUSH_CHARS = 4096
+READ_AHEAD = 65536
 MAX_FRAME = 8 * 1024 * 1024
 MAX_ARGUMENT = 4 * 1024 * 1024
 MAX_MESSAGE = 2000
@@ -43,13 +44,17 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self._received = bytearray()
 
-    def send(self, message: Any) -> None:
-        """Raises ValueError for a frame over 8 MiB."""
-        data = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        if len(data) > MAX_FRAME:
-            raise ValueError(f"more than {MAX_FRAME // 2**20} MiB in one call")
-        self.sock.sendall(struct.pack(">I", len(data)) + data)
+    def send(self, *messages: Any) -> None:
+        """All at once: each write wakes the parent. Raises ValueError for a frame over 8 MiB."""
+        frames = []
+        for message in messages:
+            data = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            if len(data) > MAX_FRAME:
+                raise ValueError(f"more than {MAX_FRAME // 2**20} MiB in one call")
+            frames += [struct.pack(">I", len(data)), data]
+        self.sock.sendall(b"".join(frames))
 
     def receive(self) -> Any:
         """Raises EOFError when the other side is gone."""
@@ -57,13 +62,14 @@ class Channel:
         return json.loads(self._exactly(size).decode("utf-8", "surrogatepass"))
 
     def _exactly(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
-            part = self.sock.recv(size - len(parts))
+        while len(self._received) < size:
+            part = self.sock.recv(max(size - len(self._received), READ_AHEAD))
             if not part:
                 raise EOFError
-            parts += part
-        return bytes(parts)
+            self._received += part
+        data = bytes(self._received[:size])
+        del self._received[:size]
+        return data
 
 
 class Printer:
@@ -91,12 +97,15 @@ class Printer:
                 self.flush()
         return len(text)
 
-    def flush(self) -> None:
-        """Send what was collected."""
-        if self._parts and self._channel is not None:
-            text = "".join(self._parts)
-            self._parts, self._size = [], 0
-            self._channel.send({"out": text})
+    def flush(self, *messages: Any) -> None:
+        """Send what was collected, and these messages after it."""
+        assert self._channel is not None
+        if self._parts:
+            messages = ({"out": "".join(self._parts)}, *messages)
+        if messages:
+            self._channel.send(*messages)
+        # Not before: a call that is too large is not sent, and the text waits for the next.
+        self._parts, self._size = [], 0
 
 
 def _print_to(printer: Printer) -> Any:
@@ -198,8 +207,7 @@ def _worker(sock: socket.socket, limits: dict[str, Any], specs: list[dict[str, A
         while True:
             code = channel.receive()["run"]
             error = _run(code, namespace, limits)
-            printer.flush()
-            channel.send({"done": error})
+            printer.flush({"done": error})
     except (EOFError, OSError):
         return 0
 
@@ -272,8 +280,7 @@ def _proxy(spec: dict[str, Any], channel: Channel, printer: Printer) -> Any:
         for name, value in sent.items():
             if len(json.dumps(value, ensure_ascii=False)) > MAX_ARGUMENT:
                 raise ValueError(f"{spec['name']}(): '{name}' is larger than {MAX_ARGUMENT // 2**20} MiB")
-        printer.flush()
-        channel.send({"call": spec["name"], "args": sent})
+        printer.flush({"call": spec["name"], "args": sent})
         reply = channel.receive()
         if "error" in reply:
             error = reply["error"]
