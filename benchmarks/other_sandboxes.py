@@ -2,7 +2,7 @@
 
 Run by these scripts with another Python; imports nothing of punie. A line of JSON in is a program, a line out how it
 ended: {"text", "error", "how": returned | runs on | died | hung, "mb"}. Each program gets a forked process; what needs
-more than 10 s, leaves a thread computing, or ends the process was not contained.
+more than 5 s, leaves a thread computing, or ends the process was not contained.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import time
 from importlib.metadata import version
 from typing import Any
 
-HUNG_S = 10
+HUNG_S = 5
 ADDRESS_SPACE = 8 * 2**30
 MODULES = [
     "abc",
@@ -159,7 +159,7 @@ def apart(engine: str, code: str, replies: list[Any]) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
         try:
             text, error = ENGINES[engine](code, replies)
-            message: dict[str, Any] = {"text": text[:20000], "error": error and error[:500], "how": _after()}
+            message: dict[str, Any] = {"text": text[:5000], "error": error and error[:500], "how": _after()}
         except BaseException as problem:
             message = {
                 "how": "returned",
@@ -167,18 +167,22 @@ def apart(engine: str, code: str, replies: list[Any]) -> dict[str, Any]:
                 "error": f"out of the sandbox: {type(problem).__name__}: {problem}"[:500],
             }
         message["mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        os.write(writer, json.dumps(message).encode()[:60000])
+        os.write(writer, json.dumps(message).encode() + b"\n")
         os._exit(0)
     os.close(writer)
-    ready, _, _ = select.select([reader], [], [], HUNG_S)
-    data = os.read(reader, 65536) if ready else b""
+    data, until, ended = b"", time.monotonic() + HUNG_S, False
+    while (
+        not data.endswith(b"\n") and not ended and select.select([reader], [], [], max(until - time.monotonic(), 0))[0]
+    ):
+        part = os.read(reader, 65536)
+        data, ended = data + part, not part
     os.close(reader)
     for end in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError):
             end(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    if not data:
-        return {"text": "", "error": None, "mb": 0, "how": "died" if ready else "hung"}
+    if not data.endswith(b"\n"):
+        return {"text": "", "error": None, "mb": 0, "how": "died" if ended else "hung"}
     return json.loads(data)
 
 
@@ -201,14 +205,15 @@ class Costs:
         self._pool = self._library.Monty().__enter__()
         self._session = self._pool.checkout().__enter__()
 
-    def measure(self, code: str) -> dict[str, float]:
-        """One run of each."""
+    def measure(self, code: str, in_a_row: int) -> dict[str, list[float]]:
+        """Some runs of each."""
         steps = {"smolagents": self._smolagents, "monty": self._in_session, "monty, new session": self._new_session}
-        found = {}
+        found: dict[str, list[float]] = {name: [] for name in steps}
         for name, step in steps.items():
-            start = time.perf_counter()
-            step(code)
-            found[name] = time.perf_counter() - start
+            for _ in range(in_a_row):
+                start = time.perf_counter()
+                step(code)
+                found[name].append(time.perf_counter() - start)
         return found
 
     def _smolagents(self, code: str) -> None:
@@ -232,7 +237,7 @@ def main() -> None:
         request = json.loads(line)
         if "cost" in request:
             costs = costs or Costs()
-            answer: Any = costs.measure(request["cost"])
+            answer: Any = costs.measure(request["cost"], request["in_a_row"])
         else:
             answer = apart(request["engine"], request["code"], request["replies"])
         print(json.dumps(answer), flush=True)

@@ -19,7 +19,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -75,6 +77,28 @@ def reached(program: Program, answer: dict[str, Any]) -> bool:
     return corpora.MARKER in answer["text"] or corpora.TOKEN in answer["text"] or answer["how"] != "returned"
 
 
+def ask_all(python: str, jobs: list[Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """How each job ended, with four processes at work."""
+    free: Queue[Others] = Queue()
+    servers = [Others(python) for _ in range(4)]
+    for server in servers:
+        free.put(server)
+
+    def ask(job: Any) -> dict[str, Any]:
+        _, engine, code, replies = job
+        server = free.get()
+        try:
+            return server.ask({"engine": engine, "code": with_json(code), "replies": replies})
+        finally:
+            free.put(server)
+
+    with ThreadPoolExecutor(len(servers)) as pool:
+        answers = list(pool.map(ask, jobs))
+    for server in servers:
+        server.close()
+    return answers, servers[0].versions
+
+
 async def ours(programs: list[Program], files: dict[str, str], ordinary: list[Program]) -> tuple[list[Any], list[Any]]:
     """How punie's sandbox fares: endings of the hostile ones, outputs and replies of the ordinary ones."""
     async with Sandbox(Registry().specs(), corpora.LIMITS) as tight:
@@ -92,33 +116,28 @@ def main() -> None:
     hostile = [p for p in corpora.hostile() if p.kind not in OURS and not BUILTINS.search(p.code)]
     files, ordinary = corpora.ordinary()
     endings, outputs = asyncio.run(ours(hostile, files, ordinary))
-    others, kept = Others(options.python), []
     counts: dict[tuple[str, str], Counter[str]] = {("hostile", p.kind): Counter() for p in hostile}
     counts |= {("ordinary", p.kind): Counter() for p in ordinary}
+    for program, ending in zip(hostile, endings, strict=True):
+        counts["hostile", program.kind].update(programs=1, punie=bool(ending.reached))
+    for program, (output, _) in zip(ordinary, outputs, strict=True):
+        works = (output.text, output.error) == (program.output, None)
+        counts["ordinary", program.kind].update(programs=1, punie=works)
     with tempfile.TemporaryDirectory() as folder:
         _, outside = corpora.lay_out(Path(folder))
-        for program, ending in zip(hostile, endings, strict=True):
-            row = counts["hostile", program.kind]
-            row["programs"] += 1
-            row["punie"] += bool(ending.reached)
-            for engine in ENGINES:
-                code = with_json(corpora.fill(program.code, outside))
-                answer = others.ask({"engine": engine, "code": code, "replies": []})
-                row[engine] += reached(program, answer)
-                kept.append({"program": program.title, "engine": engine, "bad": reached(program, answer), **answer})
-    for program, (output, replies) in zip(ordinary, outputs, strict=True):
-        row = counts["ordinary", program.kind]
-        row["programs"] += 1
-        row["punie"] += (output.text, output.error) == (program.output, None)
-        for engine in ENGINES:
-            answer = others.ask({"engine": engine, "code": with_json(program.code), "replies": replies})
-            works = answer["error"] is None and answer["text"] == program.output
-            row[engine] += works
-            kept.append({"program": program.title, "engine": engine, "works": works, **answer})
-    others.close()
+        jobs = [(p, e, corpora.fill(p.code, outside), []) for p in hostile for e in ENGINES]
+        jobs += [(p, e, p.code, r) for p, (_, r) in zip(ordinary, outputs, strict=True) for e in ENGINES]
+        kept, versions = ask_all(options.python, jobs)
+    for (program, engine, _, _), answer in zip(jobs, kept, strict=True):
+        if program.output:
+            counts["ordinary", program.kind][engine] += answer["error"] is None and answer["text"] == program.output
+        else:
+            counts["hostile", program.kind][engine] += reached(program, answer)
+            answer["reached"] = reached(program, answer)
+        answer |= {"program": program.title, "engine": engine}
     if options.out:
         options.out.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    show(counts, others.versions)
+    show(counts, versions)
 
 
 def show(counts: dict[tuple[str, str], Counter[str]], versions: dict[str, str]) -> None:
