@@ -4,6 +4,7 @@ punie --help
 """
 
 import contextlib
+import errno
 import os
 import shlex
 import sys
@@ -1757,12 +1758,23 @@ def run(args: list[str], app: App | None = None) -> int:
     try:
         return _run(args, app)
     except BrokenPipeError:
-        # The reader has gone. Python would complain once more when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
     finally:
         if app.recorder is not None:
             app.recorder.close()
+        _let_go(sys.stdout)
+        _let_go(sys.stderr)
+
+
+def _let_go(stream: Any) -> None:
+    """A stream whose reader or disk has gone is given up: Python would complain once more at its end."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(args: list[str], app: App) -> int:
@@ -1786,12 +1798,25 @@ def _run(args: list[str], app: App) -> int:
         return _fail(app, InterruptedByUser("interrupted"))
     except PunieError as error:
         return _fail(app, error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return _crash(app, error)
+        # EIO: the terminal is gone, or the disk is broken.
+        of = error.filename or "what stdout goes to"
+        return _fail(app, PunieError(f"{of} cannot be written: {error.strerror}", "df -h"))
     except Exception as error:
         return _crash(app, error)
 
 
 def _fail(app: App, error: PunieError, code: int | None = None) -> int:
     code = int(error.exit_code if code is None else code)
+    # Where it cannot be said, the exit code still tells.
+    with contextlib.suppress(OSError):
+        _say(app, error, code)
+    return code
+
+
+def _say(app: App, error: PunieError, code: int) -> None:
     if isinstance(error, InterruptedByUser) and sys.stderr.isatty():
         # Behind the ^C that the terminal shows.
         click.echo(err=True)
@@ -1807,7 +1832,6 @@ def _fail(app: App, error: PunieError, code: int | None = None) -> int:
 
         fields = {"type": "error", "session": None, "step": 0, "exit": code}
         _print_line(json.dumps(fields | {"message": error.message, "hint": error.hint}))
-    return code
 
 
 def _crash(app: App, error: Exception) -> int:
@@ -1831,4 +1855,14 @@ def _crash(app: App, error: Exception) -> int:
 
 def main() -> None:
     """The `punie` command."""
+    _open_what_is_closed()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_what_is_closed() -> None:
+    """After `punie >&-`: no file that is opened later gets the number of stdin, stdout or stderr."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)

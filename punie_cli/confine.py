@@ -9,6 +9,7 @@ import contextlib
 import difflib
 import itertools
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 MAX_PATH = 1024
 SKIPPED_FOLDERS = frozenset({".git", ".venv", "node_modules", "__pycache__"})
 _WALK_ENTRIES = 4000
+_TEMPORARY = re.compile(r"\.punie-[0-9a-f]{16}\.tmp")
 
 
 def check_text(path: object) -> str:
@@ -84,19 +86,28 @@ def walk(root: Path, entries: int = _WALK_ENTRIES) -> Iterator[str]:
     folders = [""]
     for folder in folders:  # grows while it is read: breadth first
         try:
-            with os.scandir(root / folder) as scan:
-                found = sorted(itertools.islice(scan, entries), key=lambda entry: entry.name)
+            # By a descriptor: a folder may have become a link since it was listed.
+            descriptor = open_folder(root, folder)
         except OSError:
             continue
-        for entry in found:
-            if entry.name in SKIPPED_FOLDERS:
+        try:
+            with os.scandir(descriptor) as scan:
+                found = sorted(
+                    (each.name, each.is_dir(follow_symlinks=False)) for each in itertools.islice(scan, entries)
+                )
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
+        for name, is_folder in found:
+            if name in SKIPPED_FOLDERS:
                 continue
             entries -= 1
             if entries < 0:
                 return
-            relative = f"{folder}/{entry.name}" if folder else entry.name
+            relative = f"{folder}/{name}" if folder else name
             yield relative
-            if entry.is_dir(follow_symlinks=False):
+            if is_folder:
                 folders.append(relative)
 
 
@@ -126,6 +137,8 @@ def read_bytes(root: Path, relative: str, limit: int) -> bytes:
     folder, _, name = relative.rpartition("/")
     parent = open_folder(root, folder)
     try:
+        # Before it is opened, because to open a device can do something; again after it, for what was swapped in.
+        require_regular(os.stat(name or ".", dir_fd=parent, follow_symlinks=False), relative)
         # O_NONBLOCK: opening a FIFO must not wait for a writer.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         descriptor = os.open(name or ".", flags, dir_fd=parent)
@@ -176,6 +189,22 @@ def remove(root: Path, relative: str) -> None:
         require_regular(os.stat(name, dir_fd=parent, follow_symlinks=False), relative)
         os.unlink(name, dir_fd=parent)
         os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
+def remove_leftovers(root: Path, relative: str) -> None:
+    """Remove what killed writes left beside a file. Only while no other process writes there."""
+    try:
+        parent = open_folder(root, relative.rpartition("/")[0])
+    except OSError:
+        return
+    try:
+        with os.scandir(parent) as scan:
+            left = [entry.name for entry in scan if _TEMPORARY.fullmatch(entry.name)]
+        for name in left:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=parent)
     finally:
         os.close(parent)
 

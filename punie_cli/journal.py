@@ -21,6 +21,7 @@ from pathlib import Path
 import filelock
 
 from punie_cli import confine, paths
+from punie_cli.databases import NewerFile, identity, trouble
 from punie_cli.errors import BusyError, PunieError
 
 MAX_ENTRIES = 1000
@@ -98,11 +99,13 @@ class Journal:
         self._warn = warn
         self._warned = False
         self._db: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
         if self._db is not None:
-            self._db.close()
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
             self._db = None
 
     def replace(self, relative: str, data: bytes) -> None:
@@ -112,8 +115,9 @@ class Journal:
             problem: Exception | None = None
             try:
                 stack.enter_context(self.locked())
+                confine.remove_leftovers(self.root, relative)
                 kept = self._keep(relative, data)
-            except (sqlite3.Error, OSError, ValueError, PunieError) as error:
+            except (OSError, ValueError, PunieError) as error:
                 problem = error
             try:
                 confine.replace_bytes(self.root, relative, data)
@@ -128,13 +132,19 @@ class Journal:
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
         """Hold the project against writes and undos of other processes. BusyError after ten seconds."""
-        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = self.file.parent / f".{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]}.lock"
+        held = filelock.FileLock(lock, timeout=_BUSY_S, poll_interval=0.01)
         try:
-            with filelock.FileLock(lock, timeout=_BUSY_S, poll_interval=0.01):
-                yield
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            held.acquire()
         except filelock.Timeout:
             raise BusyError(f"another punie process is writing in {self.root}", "try again when it has ended") from None
+        except OSError as error:
+            raise trouble(self.file, error) from error
+        try:
+            yield
+        finally:
+            held.release()
 
     def writes(self, where: str = "1", values: Sequence[object] = ()) -> list[Write]:
         """Entries of this project in their order; `where` is SQL over the columns."""
@@ -154,7 +164,7 @@ class Journal:
         with self._open() as db:
             row = db.execute("SELECT data FROM blobs WHERE hash = ?", (digest,)).fetchone()
         if row is None or hashlib.sha256(row[0]).hexdigest() != digest:
-            raise PunieError(f"the undo journal {self.file} is damaged", f"mv {self.file} {self.file}.damaged")
+            raise trouble(self.file, ValueError("the undo journal is damaged"))
         return bytes(row[0])
 
     def mark(self, ids: Sequence[int], *, undone: bool, modes: dict[int, int] | None = None) -> None:
@@ -204,7 +214,7 @@ class Journal:
         return kept
 
     def _forget(self, kept: int) -> None:
-        with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
+        with contextlib.suppress(PunieError), self._open() as db:
             db.execute("DELETE FROM writes WHERE id = ?", (kept,))
 
     def _prune(self, db: sqlite3.Connection, session: str) -> None:
@@ -226,19 +236,33 @@ class Journal:
 
     @contextlib.contextmanager
     def _open(self) -> Generator[sqlite3.Connection]:
-        """One transaction on the file, which is made where it is missing."""
-        if self._db is None:
-            self._db = _connect(self.file)
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
+        """One transaction on the file, which is made where it is missing. PunieError where the file fails."""
         try:
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            # A full disk has ended the transaction already.
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
+            db = self._connected()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                # A full disk has ended the transaction already.
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            self.close()
+            raise trouble(self.file, error) from error
+
+    def _connected(self) -> sqlite3.Connection:
+        # Else an entry would go into a file that nobody finds again.
+        if self._db is not None and identity(self.file) != self._opened:
+            self.close()
+        if self._db is None:
+            try:
+                self._db = _connect(self.file)
+            except OSError as error:
+                raise trouble(self.file, error) from error
+            self._opened = identity(self.file)
+        return self._db
 
 
 def journal_file() -> Path:
@@ -269,7 +293,7 @@ def _connect(file: Path) -> sqlite3.Connection:
         db.execute("BEGIN IMMEDIATE")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
-            raise sqlite3.DatabaseError(f"a newer punie made {file} (version {version})")
+            raise NewerFile(f"a newer punie made it (version {version})")
         if version < _VERSION:
             for statement in _SCHEMA:
                 db.execute(statement)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from punie_cli import indexing, paths
-from punie_cli.errors import PunieError
+from punie_cli.databases import NewerFile, identity, trouble
 
 # Each entry brings a file from user_version = its index to the next; entries are never changed, only added.
 _MIGRATIONS = (
@@ -109,6 +109,7 @@ class Store:
         self.path = path or session_file()
         self._warn = warn
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
         self._broken = False
 
     def add_session(self, row: dict[str, Any]) -> None:
@@ -132,6 +133,9 @@ class Store:
         try:
             if self._connection is None:
                 self._connection = open_store(self.path)
+                self._opened = identity(self.path)
+            elif identity(self.path) != self._opened:
+                raise OSError("the file was taken away while it was open")
             with changing(self._connection):
                 change(self._connection)
         except (sqlite3.Error, OSError, UnicodeError) as error:
@@ -199,7 +203,7 @@ def opened(failing: str = "used") -> Generator[sqlite3.Connection]:
         with contextlib.closing(open_store(file)) as store:
             yield store
     except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
-        raise PunieError(f"{file} cannot be {failing}: {error}", "punie doctor") from error
+        raise trouble(file, error, failing) from error
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -229,7 +233,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
     with changing(connection):
         version = _version(connection)
         if version > len(_MIGRATIONS):
-            raise sqlite3.DatabaseError(f"a newer punie made it (version {version})")
+            raise NewerFile(f"a newer punie made it (version {version})")
         for migration in _MIGRATIONS[version:]:
             for statement in migration:
                 connection.execute(statement)

@@ -75,25 +75,28 @@ def read_program(path: Path) -> str:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end. Ctrl-C and SIGTERM cancel the work, and everything that it started, first."""
+    """Run to the end. Ctrl-C, SIGTERM and a terminal that is closed cancel the work, and all that it started, first."""
 
     async def main() -> T:
         task = asyncio.current_task()
         assert task is not None
-        terminated = False
+        stopped_by: signal.Signals | None = None
 
-        def terminate() -> None:
-            nonlocal terminated
-            terminated = True
+        def stop(number: signal.Signals) -> None:
+            nonlocal stopped_by
+            stopped_by = number
             task.cancel()
 
-        with contextlib.suppress(NotImplementedError, RuntimeError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # nohup has it ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                with contextlib.suppress(NotImplementedError, RuntimeError):
+                    asyncio.get_running_loop().add_signal_handler(number, stop, number)
         try:
             return await work
         except asyncio.CancelledError:
-            if terminated:
-                raise InterruptedByUser("stopped by SIGTERM") from None
+            if stopped_by is not None:
+                raise InterruptedByUser(f"stopped by {stopped_by.name}") from None
             raise
 
     try:

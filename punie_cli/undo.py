@@ -162,6 +162,8 @@ def _found(root: Path, path: str) -> bytes | None:
 def _apply(root: Path, changes: Sequence[Change], steps: dict[str, _Step], what: str) -> None:
     """All changes, or none: those that are done are taken back when one fails."""
     modes = _modes(root, steps)
+    for path in steps:
+        confine.remove_leftovers(root, path)
     for n, change in enumerate(changes):
         try:
             _set(root, change.path, change.new, steps[change.path].writes[0].mode)

@@ -161,8 +161,9 @@ def test_options_of_the_list_before_another_command() -> None:
 def test_a_store_that_cannot_be_read() -> None:
     session_file().parent.mkdir(parents=True)
     session_file().write_text("no database, but long enough to be looked at " * 50)
+    file = session_file()
     for args in (("logs",), ("logs", "-q", "a"), ("logs", "show", "abc"), ("chat", "-c")):
         ran = punie(*args)
         assert ran == Ran(
-            1, "", f"Error: {session_file()} cannot be used: file is not a database\nTry: punie doctor\n"
+            1, "", f"Error: {file} cannot be used: file is not a database\nTry: mv {file} {file}.damaged\n"
         ), args

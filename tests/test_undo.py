@@ -308,7 +308,8 @@ def test_a_journal_that_is_broken_stops_no_write(root: Path) -> None:
     kept = Journal(root, lambda: Place("one", 1, 1), told.append)
     kept.replace("a.py", b"1")
     kept.replace("a.py", b"2")
-    assert (tree(root), told) == ({"a.py": "2"}, ["/undo will not know of this write to a.py: file is not a database"])
+    reason = f"{journal_file()} cannot be used: file is not a database"
+    assert (tree(root), told) == ({"a.py": "2"}, [f"/undo will not know of this write to a.py: {reason}"])
 
 
 def test_the_oldest_turns_are_dropped_but_none_of_this_session(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
