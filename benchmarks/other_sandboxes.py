@@ -13,6 +13,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import threading
 import time
 from importlib.metadata import version
@@ -156,10 +157,17 @@ def apart(engine: str, code: str, replies: list[Any]) -> dict[str, Any]:
     if pid == 0:
         os.close(reader)
         os.setsid()
+        # Who gets hold of the real print writes here, not into our answers.
+        got_out = tempfile.TemporaryFile()  # noqa: SIM115  (ends with the process)
+        os.dup2(got_out.fileno(), 1)
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
         try:
             text, error = ENGINES[engine](code, replies)
-            message: dict[str, Any] = {"text": text[:5000], "error": error and error[:500], "how": _after()}
+            message: dict[str, Any] = {
+                "text": text[:5000] + _read(got_out),
+                "error": error and error[:500],
+                "how": _after(),
+            }
         except BaseException as problem:
             message = {
                 "how": "returned",
@@ -184,6 +192,12 @@ def apart(engine: str, code: str, replies: list[Any]) -> dict[str, Any]:
     if not data.endswith(b"\n"):
         return {"text": "", "error": None, "mb": 0, "how": "died" if ended else "hung"}
     return json.loads(data)
+
+
+def _read(file: Any) -> str:
+    sys.stdout.flush()
+    file.seek(0)
+    return file.read(5000).decode(errors="replace")
 
 
 def _after() -> str:

@@ -6,9 +6,9 @@
 
 Hostile programs that only need the language: how many printed the marker, read the file outside or, in the classes of
 exhaustion, cost the process that hosts the sandbox. Ordinary programs: how many printed exactly what Python prints. The
-builtins of punie are functions there that answer what they answered punie. `smolagents+` has all modules of punie's
-sandbox authorised, `smolagents` its own and json. Programs that attack punie's builtins and the names of its guards
-are left out. --out keeps how every program ended, as JSON.
+builtins of punie are functions there that answer what they answered punie. `smolagents+` (ordinary programs only) has
+all modules of punie's sandbox authorised, `smolagents` its own and json. Programs that attack punie's builtins and the
+names of its guards are left out. --out keeps how every program ended, as JSON.
 """
 
 import argparse
@@ -78,16 +78,21 @@ def reached(program: Program, answer: dict[str, Any]) -> bool:
 
 
 def ask_all(python: str, jobs: list[Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """How each job ended, with four processes at work."""
+    """How each job ended, with six processes at work."""
     free: Queue[Others] = Queue()
-    servers = [Others(python) for _ in range(4)]
+    servers = [Others(python) for _ in range(6)]
     for server in servers:
         free.put(server)
+
+    done: list[str] = []
 
     def ask(job: Any) -> dict[str, Any]:
         _, engine, code, replies = job
         server = free.get()
         try:
+            if len(done) % 100 == 0:
+                print(f"{len(done)} of {len(jobs)}", file=sys.stderr, flush=True)
+            done.append(engine)
             return server.ask({"engine": engine, "code": with_json(code), "replies": replies})
         finally:
             free.put(server)
@@ -125,7 +130,7 @@ def main() -> None:
         counts["ordinary", program.kind].update(programs=1, punie=works)
     with tempfile.TemporaryDirectory() as folder:
         _, outside = corpora.lay_out(Path(folder))
-        jobs = [(p, e, corpora.fill(p.code, outside), []) for p in hostile for e in ENGINES]
+        jobs = [(p, e, corpora.fill(p.code, outside), []) for p in hostile for e in ENGINES if e != "smolagents+"]
         jobs += [(p, e, p.code, r) for p, (_, r) in zip(ordinary, outputs, strict=True) for e in ENGINES]
         kept, versions = ask_all(options.python, jobs)
     for (program, engine, _, _), answer in zip(jobs, kept, strict=True):
@@ -142,9 +147,9 @@ def main() -> None:
 
 def show(counts: dict[tuple[str, str], Counter[str]], versions: dict[str, str]) -> None:
     """Two tables in Markdown."""
-    names = ("programs", "punie", *ENGINES)
     print(f"smolagents {versions['smolagents']}, pydantic-monty {versions['monty']}\n")
     for sort, title in (("hostile", "hostile: reached something, or cost the host"), ("ordinary", "ordinary: worked")):
+        names = ("programs", "punie", *(e for e in ENGINES if sort == "ordinary" or e != "smolagents+"))
         rows = {kind: row for (of, kind), row in counts.items() if of == sort}
         rows["**all**"] = sum(rows.values(), Counter())
         print(f"| {title} | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
