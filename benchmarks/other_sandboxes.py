@@ -134,7 +134,7 @@ def monty(code: str, replies: list[Any]) -> tuple[str, str | None]:
 
     printed, error = library.CollectString(), None
     with library.Monty() as pool:
-        limits: Any = {"max_memory": 64 * 2**20, "max_feed_duration_secs": 1.0, "max_suspensions": 20}
+        limits: Any = {"max_memory": 64 * 2**20, "max_feed_duration_secs": 1.0, "max_total_sleep_secs": 1.0}
         try:
             with pool.checkout(limits=limits) as session:
                 session.feed_run(code, external_lookup=functions(replies, wrap), print_callback=printed)
