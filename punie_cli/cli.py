@@ -1798,14 +1798,19 @@ def _run(args: list[str], app: App) -> int:
         return _fail(app, InterruptedByUser("interrupted"))
     except PunieError as error:
         return _fail(app, error)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            return _crash(app, error)
-        # EIO: the terminal is gone, or the disk is broken.
+    except Exception as error:
+        return _unforeseen(app, error)
+
+
+def _unforeseen(app: App, error: Exception) -> int:
+    from punie_cli.terminal import is_gone
+
+    if is_gone():
+        return _fail(app, InterruptedByUser("the terminal was closed"))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         of = error.filename or "what stdout goes to"
         return _fail(app, PunieError(f"{of} cannot be written: {error.strerror}", "df -h"))
-    except Exception as error:
-        return _crash(app, error)
+    return _crash(app, error)
 
 
 def _fail(app: App, error: PunieError, code: int | None = None) -> int:

@@ -7,6 +7,7 @@ through one).
 
 import contextlib
 import difflib
+import errno
 import itertools
 import os
 import re
@@ -43,10 +44,14 @@ def check_text(path: object) -> str:
 def resolve(root: Path, path: str) -> str:
     """The real place of `path`, relative to `root` with `/` ("." for the root itself); it need not exist.
 
-    `root` must be a real path. Raises PermissionError for a place outside `root`.
+    `root` must be a real path. Raises PermissionError for a place outside `root`, OSError
+    for a link that leads to itself.
     """
     # realpath, because `..` after a link means the parent of the link's target, as for the kernel.
     real = os.path.realpath(root / check_text(path))
+    # What comes after a link that leads to itself is left as it is, and may be a link too.
+    if os.path.realpath(real) != real:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     try:
         relative = Path(real).relative_to(root)
     except ValueError:

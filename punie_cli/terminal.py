@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import logging.handlers
 import os
@@ -103,6 +104,19 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(main())
     except KeyboardInterrupt:
         raise InterruptedByUser("interrupted") from None
+
+
+def is_gone() -> bool:
+    """Whether stdin, stdout or stderr is a terminal that was closed."""
+    if termios is None:
+        return False
+    for descriptor in range(3):
+        try:
+            termios.tcgetattr(descriptor)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                return True
+    return False
 
 
 def drop_typed_ahead() -> None:

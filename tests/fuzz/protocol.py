@@ -5,6 +5,7 @@ What the frames call are the real read_file and write_file in a folder with link
 
 import asyncio
 import atexit
+import copy
 import json
 import shutil
 import socket
@@ -82,7 +83,7 @@ def sent(data: bytes) -> bytes:
 
 
 def _frame(draw: Draw) -> Any:
-    frame: Any = json.loads(json.dumps(draw.pick(_FRAMES)))
+    frame: Any = copy.deepcopy(draw.pick(_FRAMES))
     for _ in range(draw.below(4)):
         place = frame
         while (
@@ -90,10 +91,10 @@ def _frame(draw: Draw) -> Any:
         ):
             place = inner[0]
         if not isinstance(place, dict):
-            return draw.pick(_ODD)
+            return copy.deepcopy(draw.pick(_ODD))
         key = draw.pick([*place, *_KEYS])
         if draw.below(4):
-            place[key] = draw.pick(_ODD)
+            place[key] = copy.deepcopy(draw.pick(_ODD))
         else:
             place.pop(key, None)
     return frame
