@@ -84,8 +84,11 @@ def is_secret(path: str) -> bool:
 
 
 def is_protected(path: str) -> bool:
-    """True for paths that no program may write, also before they exist; letter case does not matter."""
-    return any(part in PROTECTED for part in path.casefold().split("/"))
+    """True for paths that no program may write, also before they exist; letter case does not matter.
+
+    Other file systems (FAT, NTFS, a share) take `.git.`, `.git ` and `git~1` for `.git`.
+    """
+    return any(part.rstrip(". ") in PROTECTED or part == "git~1" for part in path.casefold().split("/"))
 
 
 def visible(text: str) -> str:

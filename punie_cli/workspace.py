@@ -98,7 +98,8 @@ class Workspace:
         # Also as written, because .git may be a link; punie's own folders, because the root may be a home.
         as_written = os.path.relpath(os.path.normpath(self.root / path), self.root)
         own = [folder for folder in _own_folders() if folder.is_relative_to(self.root)]
-        if is_protected(relative) or is_protected(as_written) or any(place.is_relative_to(o) for o in own):
+        protected = is_protected(relative) or is_protected(as_written) or any(place.is_relative_to(o) for o in own)
+        if protected or any(_is_repository(folder) for folder in place.parents if self.root in folder.parents):
             raise PermissionError(f"'{path}' is protected; programs cannot write it")
         for parent in place.parents:
             if parent.is_dir():
@@ -180,6 +181,11 @@ class Workspace:
     def which(self, name: str) -> str | None:
         """Full path of a command on the user's PATH, never one inside the workspace."""
         return processes.which(name, self.root)
+
+
+def _is_repository(folder: Path) -> bool:
+    """Whether git takes it for a repository, whatever its name is: a worktree's, a submodule's, a bare one."""
+    return (folder / "HEAD").exists() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
 
 
 def _own_folders() -> list[Path]:
