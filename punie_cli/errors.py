@@ -6,7 +6,7 @@ PunieError                1  failed
  ├─ GateError             4  below the gate
  ├─ RefusedError          5  refused by an approval or by the policy
  ├─ BusyError            75  locked or short of memory: try later
- └─ InterruptedByUser   130  Ctrl-C or SIGTERM
+ └─ InterruptedByUser   130  Ctrl-C, SIGTERM or a closed terminal
 """
 
 from enum import IntEnum
@@ -67,6 +67,6 @@ class BusyError(PunieError):
 
 
 class InterruptedByUser(PunieError):
-    """Ctrl-C or SIGTERM, after state was saved."""
+    """Ctrl-C, SIGTERM or a closed terminal, after state was saved."""
 
     exit_code = Exit.INTERRUPTED

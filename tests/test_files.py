@@ -173,3 +173,10 @@ async def test_replacing_a_word_keeps_crlf_and_mark(tmp_path: Path) -> None:
     text = (await call(tmp_path, Person(), "read_file", path="a.txt")).wire
     await call(tmp_path, Person(), "write_file", path="a.txt", text=text.replace("two", "2"))
     assert (tmp_path / "a.txt").read_bytes() == b"\xef\xbb\xbfone\r\n2\rthree\n"
+
+
+async def test_whether_a_text_equals_a_secret_file_is_asked_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KEY=1\n")
+    person = Person(False)
+    outcome = await call(tmp_path, person, "write_file", path=".env", text="KEY=1\n")
+    assert (outcome.ok, len(person.questions)) == (False, 1)
