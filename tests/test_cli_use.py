@@ -288,8 +288,8 @@ def test_another_suite_only_adds(bench: Bench, tmp_path: Path) -> None:
 
 def test_names_that_mean_nothing(bench: Bench) -> None:
     for name, code, message in (
-        ("92", 3, "Error: there is no phase 92; there are: 22, 23, 24, 25, 27, 90, 91"),
-        ("phase-9", 3, "Error: no phase, adapter or model 'phase-9'; did you mean phase-91 or phase-90 or phase-27?"),
+        ("92", 3, "Error: there is no phase 92; there are: 22, 23, 24, 25, 28, 90, 91"),
+        ("phase-9", 3, "Error: no phase, adapter or model 'phase-9'; did you mean phase-91 or phase-90 or phase-28?"),
         ("22", 3, "Error: phase 22 has no result yet"),
     ):
         done = bench.use(name)

@@ -208,10 +208,10 @@ def test_the_adapter_that_ships_is_found(home: Path, monkeypatch: pytest.MonkeyP
 
 def test_names_that_mean_nothing(home: Path) -> None:
     for name, message in {
-        "phase-32": "no phase, adapter or model 'phase-32'; did you mean phase-27 or phase-25 or phase-24?",
+        "phase-32": "no phase, adapter or model 'phase-32'; did you mean phase-28 or phase-25 or phase-24?",
         "previuos": "no phase, adapter or model 'previuos'; did you mean previous?",
-        "zzz": "no phase, adapter or model 'zzz'; phases: 22, 23, 24, 25, 27",
-        "42": "there is no phase 42; there are: 22, 23, 24, 25, 27",
+        "zzz": "no phase, adapter or model 'zzz'; phases: 22, 23, 24, 25, 28",
+        "42": "there is no phase 42; there are: 22, 23, 24, 25, 28",
     }.items():
         with pytest.raises(MissingError) as caught:
             find(name)

@@ -1,6 +1,7 @@
-"""The shipped rows of phases 22 to 27: counts, shares, no leak, and outputs that programs still give."""
+"""The shipped rows of phases 22 to 28: counts, shares, no leak, and outputs that programs still give."""
 
 import json
+import re
 from collections import Counter
 from functools import cache
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from punie_cli.sandbox.host import Sandbox
 from punie_cli.sandbox.policy import compile_program
 from punie_cli.training.phase import load_phase
 
-PHASES = (22, 23, 24, 27)
+PHASES = (22, 23, 24, 28)
 TOOLS = {"typecheck(": "ty", "lint(": "ruff", "test(": "pytest"}
 every_phase = pytest.mark.parametrize("number", PHASES)
 
@@ -54,12 +55,12 @@ def test_phase_23_adds_50_rows_of_type_checks() -> None:
     assert sizes_of(shipped_split(23)) == [605, 75, 77]
 
 
-@pytest.mark.parametrize("number, included", [(23, 22), (24, 23), (27, 23)])
+@pytest.mark.parametrize("number, included", [(23, 22), (24, 23), (28, 23)])
 def test_a_phase_holds_the_rows_that_it_includes(number: int, included: int) -> None:
     assert {row.id for row in shipped_rows(included)} < {row.id for row in shipped_rows(number)}
 
 
-@pytest.mark.parametrize("number", [24, 27])
+@pytest.mark.parametrize("number", [24, 28])
 def test_a_phase_has_the_shares_that_the_design_asks_for(number: int) -> None:
     rows = shipped_rows(number)
     found = shares(rows)
@@ -71,11 +72,18 @@ def test_a_phase_has_the_shares_that_the_design_asks_for(number: int) -> None:
     assert sum(row.tail is not None for row in rows) / len(rows) >= 0.05
 
 
-@pytest.mark.parametrize("number", [24, 27])
-def test_contrasting_requests_are_about_as_many(number: int) -> None:
-    intents = Counter(intent for row in shipped_rows(number) for intent in row.intent.split("+"))
+def test_contrasting_requests_are_about_as_many() -> None:
+    intents = Counter(intent for row in shipped_rows(24) for intent in row.intent.split("+"))
     wholes = [intents[name] for name in ("check-path", "lint-path", "test-path", "read-path")]
     assert max(wholes) <= 2 * min(wholes)
+
+
+def test_whole_checks_are_about_as_many() -> None:
+    """Of phase 28, where the same request comes from several groups: by the first program, not by the intent."""
+    firsts = (message.text for row in shipped_rows(28) for message in row.messages[1:2] if message.role == "program")
+    whole = Counter(match[1] for text in firsts if (match := re.fullmatch(r'print\((\w+)\("[^"]*"\)\)', text)))
+    counts = [whole[name] for name in ("typecheck", "lint", "test")]
+    assert min(counts) > 100 and max(counts) <= 2 * min(counts)
 
 
 @every_phase
@@ -150,7 +158,7 @@ async def test_the_recipe_gives_the_shipped_rows() -> None:
 def samples() -> list[Row]:
     """One row with programs of each group, chosen by the end of its question: arbitrary, and always the same."""
     chosen: dict[str, Row] = {}
-    for row in sorted(shipped_rows(27), key=lambda row: normalise(row.questions[0])[::-1]):
+    for row in sorted(shipped_rows(28), key=lambda row: normalise(row.questions[0])[::-1]):
         if any(m.role == "program" for m in row.messages):
             chosen.setdefault(row.source, row)
     return list(chosen.values())
@@ -158,7 +166,7 @@ def samples() -> list[Row]:
 
 def recorded_by_other_tools(row: Row) -> bool:
     """Whether the row shows what a tool said of which another version is installed here."""
-    recorded = json.loads(shipped("rows", "phase-27", "manifest.json").read_text(encoding="utf-8"))
+    recorded = json.loads(shipped("rows", "phase-28", "manifest.json").read_text(encoding="utf-8"))
     others = [call for call, tool in TOOLS.items() if version(tool) != recorded[tool]]
     return any(call in message.text for call in others for message in row.messages if message.role == "program")
 
