@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -297,6 +298,11 @@ def test_a_stdout_that_is_full_or_closed() -> None:
         assert kept.execute("SELECT count(*) FROM records WHERE type = 'output'").fetchone()[0] >= 3
 
 
+def _no_nohup() -> None:
+    """Where the tests run under nohup, what they start would not hear that its terminal was closed."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def test_a_terminal_that_is_closed_ends_the_turn_and_its_command(project: Path) -> None:
     (project / "p.py").write_text(
         "write_file('a.txt', 'x')\nprint('begun')\n"
@@ -307,6 +313,7 @@ def test_a_terminal_that_is_closed_ends_the_turn_and_its_command(project: Path) 
         ["-m", "punie_cli", "exec", "--allow", "write,run", "p.py"],
         env={**os.environ, "PYTHONPATH": ROOT, "TERM": "xterm"},
         timeout=PATIENCE_S,
+        preexec_fn=_no_nohup,
     )
     deadline = time.monotonic() + PATIENCE_S
     while not (project / "started").exists() and time.monotonic() < deadline and child.isalive():
@@ -332,6 +339,7 @@ def test_a_chat_whose_terminal_is_closed(project: Path) -> None:
         sys.executable,
         ["-c", script],
         env={**os.environ, "PYTHONPATH": ROOT, "TERM": "xterm", "NO_COLOR": "1"},
+        preexec_fn=_no_nohup,
         timeout=PATIENCE_S,
         encoding="utf-8",
         dimensions=(40, 100),
