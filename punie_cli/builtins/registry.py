@@ -240,14 +240,15 @@ class Registry:
                 TypeAdapter(parameter.annotation).validate_python(args[key], strict=True)
             except ValidationError:
                 wanted = type_text(parameter.annotation)
-                raise TypeError(f"{name}() argument '{key}' must be {wanted}, not {_kind_of(args[key])}") from None
+                got = _kind_of(args[key], wanted)
+                raise TypeError(f"{name}() argument '{key}' must be {wanted}, not {got}") from None
         return args
 
 
-def _kind_of(value: Any) -> str:
-    """The type of a value, with those of its items: what is wrong with a list is mostly in it."""
+def _kind_of(value: Any, wanted: str) -> str:
+    """The type of a value; of a list where one is wanted with those of its items, which then are what is wrong."""
     kind = type(value).__name__
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or "list" not in wanted:
         return kind
     return f"{kind}[{' | '.join(dict.fromkeys(type(item).__name__ for item in value))}]"
 
