@@ -1,7 +1,6 @@
 """The reader of programs: finds the same paths as Python's own parser, in whatever pieces a program comes."""
 
 import ast
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from punie_cli.agent.names import path_arguments
 from punie_cli.builtins.registry import Registry
 from punie_cli.engine.calls import Calls
-from punie_cli.paths import shipped
+from tests.rows import programs_of_rows
 
 READERS = frozenset({"ls", "cat"})
 ARGUMENTS = path_arguments(Registry())
@@ -19,17 +18,7 @@ KINDS = {argument.builtin: argument for argument in ARGUMENTS}
 BY_PLACE = {(a.builtin, key): a for a in ARGUMENTS for key in (a.index, a.parameter)}
 
 
-def corpus() -> list[str]:
-    found = {}
-    for path in sorted((shipped("rows") / "phase-24").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            for message in json.loads(line)["messages"]:
-                if message["role"] == "program":
-                    found[message["text"]] = None
-    return list(found)
-
-
-PROGRAMS = corpus()
+PROGRAMS = programs_of_rows()
 
 
 def read(source: str, sizes: Iterator[int] | None = None) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """Programs looked at line by line: what can still become Python is never taken back, what cannot is found at once."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,25 +16,14 @@ from punie_cli.agent.dialects import Native, Tags
 from punie_cli.engine.decoder import Decoder
 from punie_cli.engine.lines import REPLY_TRIES, TRIES, Dead, LineCheck, can_go_on, is_whole
 from punie_cli.models.load import load
-from punie_cli.paths import shipped
 from tests.replies import run, words
+from tests.rows import programs_of_rows
 from tests.tiny import make_tiny_model
 
 TAGS = ("<code>", "</code>")
 
 
-def corpus() -> list[str]:
-    """All programs of phase 24."""
-    found = {}
-    for path in sorted((shipped("rows") / "phase-24").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            for message in json.loads(line)["messages"]:
-                if message["role"] == "program":
-                    found[message["text"]] = None
-    return list(found)
-
-
-PROGRAMS = corpus()
+PROGRAMS = programs_of_rows()
 MENDED = [
     "print(1,\n2)\n",
     'text = """one\n\'two\n"""\n',

@@ -21,14 +21,15 @@ def names_for(
         return None
     heard = (message for message in messages if message.role in ("user", "output"))
     texts = [text for message in heard for text in (message.text, message.error) if text]
+    texts += [tail] if tail else []
     return Names(
         found.files,
         found.folders,
         found.unlisted,
-        words_of([*texts, tail or ""]),
+        words_of(texts),
         path_arguments(registry),
         _READERS,
-        parts_of([*texts, tail or ""]),
+        parts_of(texts),
     )
 
 

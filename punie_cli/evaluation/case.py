@@ -17,7 +17,7 @@ from pathlib import Path
 from punie_cli.agent.events import Event, Failed, Started, record
 from punie_cli.agent.loop import Agent
 from punie_cli.approvals import Approver, Decision, Question, no_terminal
-from punie_cli.enclosure.enclosure import enclosure
+from punie_cli.enclosure.enclosure import where_possible
 from punie_cli.errors import Exit, InterruptedByUser, PunieError
 from punie_cli.evaluation.checked import check
 from punie_cli.evaluation.score import Record, Score, score, score_files
@@ -71,12 +71,7 @@ async def run_case(case: Case, make_agent: AgentFactory) -> CaseOutcome:
         root = Path(scratch) / (case.fixture_folder.name if case.fixture else "project")
         try:
             before = after = _prepare(case, root)
-            enclosed = enclosure("enclosed")
-            # Where a machine cannot, the scores still have to be those of the cases.
-            workspace = Workspace(
-                root, _approver(case), missing=case.missing, enclosure=enclosed if enclosed.works else None
-            )
-            agent = make_agent(workspace)
+            agent = make_agent(Workspace(root, _approver(case), missing=case.missing, enclosure=where_possible()))
             # Not the path of the scratch folder: it would make two runs of a case differ.
             name, core = agent.engine.name, agent.renderer.core
             records += _kept(Started(name, agent.engine.adapter, core.hash, root=root.name))

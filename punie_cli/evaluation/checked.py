@@ -8,7 +8,7 @@ from pathlib import Path
 
 from punie_cli.approvals import no_terminal
 from punie_cli.builtins.registry import Outcome, Registry
-from punie_cli.enclosure.enclosure import enclosure
+from punie_cli.enclosure.enclosure import where_possible
 from punie_cli.evaluation.suites import Expect
 from punie_cli.tool_output import counted
 from punie_cli.workspace import Workspace
@@ -19,8 +19,7 @@ _COUNTS = {"typecheck": ("error_count", "type error"), "lint": ("count", "lint f
 
 async def check(expect: Expect, root: Path) -> tuple[str, ...]:
     """What the checks of a case have against its files, one text each; empty if all is well."""
-    enclosed = enclosure("enclosed")
-    workspace = Workspace(root, no_terminal(frozenset({"run"})), enclosure=enclosed if enclosed.works else None)
+    workspace = Workspace(root, no_terminal(frozenset({"run"})), enclosure=where_possible())
     registry = Registry(("typecheck", "lint", "test"))
     wanted = [("typecheck", path) for path in expect.typechecks]
     wanted += [("lint", path) for path in expect.lints]

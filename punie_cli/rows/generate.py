@@ -30,18 +30,15 @@ TWO_TURN_SHARE = 0.06
 PARALLEL = 6
 # Projects that are tried for one row before another intent is drawn.
 _TRIES = 12
-# Groups of phases 22 and 23, whose projects are the plain ones.
-_PLAIN = frozenset({"read", "command", "write", "typecheck-simple", "typecheck-fix", "typecheck-guided"})
-# Groups whose projects have one module more.
-_FURTHER = frozenset({"chain", "repair"})
-# Groups whose projects have more tests that fail besides.
-_FAILING = frozenset({"whole"})
-# Groups about files that are looked at first.
-_LOOKING = frozenset({"look"})
-# Groups whose projects have more values in them.
-_VALUES = frozenset({"exact"})
-# Groups whose projects have small modules to mend.
-_MENDING = frozenset({"mending"})
+# Where the seeds of a group's projects begin, which says of what kind they are; RICHER for those that are not named.
+_FIRST_SEED = {
+    **dict.fromkeys(("read", "command", "write", "typecheck-simple", "typecheck-fix", "typecheck-guided"), 0),
+    **dict.fromkeys(("chain", "repair"), FURTHER),
+    "whole": FAILING,
+    "look": LOOKING,
+    "exact": VALUES,
+    "mending": MENDING,
+}
 
 _TAILS = [
     "Use {n} spaces for indentation.",
@@ -158,10 +155,7 @@ async def _scripted(group: str, known: list[Declared], seed: int, attempt: int, 
     approval = refused if chosen[0].refused or roll < REFUSED_SHARE else "allowed"
     tail = rng.choice(_TAILS).format(word=names.word(rng), n=rng.randint(2, 9)) if rng.random() < TAIL_SHARE else None
     for _ in range(_TRIES):
-        first = 0 if group in _PLAIN else FURTHER if group in _FURTHER else RICHER
-        first = FAILING if group in _FAILING else VALUES if group in _VALUES else first
-        first = LOOKING if group in _LOOKING else MENDING if group in _MENDING else first
-        number = rng.randrange(RICHER) + first
+        number = rng.randrange(RICHER) + _FIRST_SEED.get(group, RICHER)
         setting = Setting(project=number, approval=approval, missing=chosen[0].missing)
         project = make_project(setting.project or 0)
         voice = Voice(rng.random())

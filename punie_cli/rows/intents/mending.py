@@ -7,8 +7,9 @@ import re
 
 from punie_cli.agent.messages import Message, answer, program
 from punie_cli.rows import names
-from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, listed, quoted
+from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, listed
 from punie_cli.rows.intents.paths import refused
+from punie_cli.rows.intents.replacing import bare, change
 from punie_cli.rows.mishaps import Mishaps, Slip, mishaps
 from punie_cli.rows.project import Project
 
@@ -21,22 +22,6 @@ def of_kind(project: Project, *kinds: str) -> Mishaps:
     if made.kind not in kinds:
         raise Unsuitable
     return made
-
-
-def bare(slip: Slip) -> tuple[str, str]:
-    """Wrong and right text as a program replaces them."""
-    return (slip.wrong.strip(), slip.right.strip()) if slip.right else (slip.wrong, "")
-
-
-def change(slips: list[Slip], check: str) -> str:
-    """The program that mends and checks; `check` may be several calls with `;` between."""
-    lines = []
-    for file in dict.fromkeys(slip.file for slip in slips):
-        lines.append(f'text = read_file("{file}")')
-        for wrong, right in (bare(slip) for slip in slips if slip.file == file):
-            lines.append(f"text = text.replace({quoted(wrong)}, {quoted(right)})")
-        lines.append(f'write_file("{file}", text)')
-    return "\n".join([*lines, *(f"print({call})" for call in check.split(";"))])
 
 
 def told(slips: list[Slip]) -> str:
@@ -356,7 +341,7 @@ def mending_both(project: Project, rng: Voice) -> Script:
         path=path,
     )
     result = yield program(f'print(typecheck("{path}"))\nprint(lint("{path}"))\nprint(read_file("{path}"))')
-    result = yield program(change(made.slips, f'typecheck("{path}");lint("{path}")'))
+    result = yield program(change(made.slips, f'typecheck("{path}")', f'lint("{path}")'))
     if refused(result):
         yield no_change(made.slips)
         return

@@ -7,8 +7,9 @@ import re
 
 from punie_cli.agent.messages import Message, answer, program
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent
-from punie_cli.rows.intents.mending import CLEAN, bare, change, first_look, no_change, of_kind, told
+from punie_cli.rows.intents.mending import CLEAN, first_look, no_change, of_kind, told
 from punie_cli.rows.intents.paths import refused
+from punie_cli.rows.intents.replacing import bare, change
 from punie_cli.rows.mishaps import Slip
 from punie_cli.rows.project import Project
 
@@ -180,7 +181,7 @@ def mending_lint_and_test(project: Project, rng: Voice) -> Script:
         """,
     )
     yield program(first_look("lint", ""))
-    result = yield program(change(made.slips, "lint();test()"))
+    result = yield program(change(made.slips, "lint()", "test()"))
     if refused(result):
         if result.text.startswith(CLEAN["lint"]):
             yield answer(f"{told(made.slips)} The project has no lint findings any more; the test run was refused.")

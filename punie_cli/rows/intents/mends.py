@@ -7,20 +7,14 @@ saw both behind the same first program went on to mend what it was only asked ab
 import re
 
 from punie_cli.agent.messages import Message, answer, program
-from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, listed, quoted
+from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, listed
 from punie_cli.rows.intents.paths import refused
+from punie_cli.rows.intents.replacing import bare, change
 from punie_cli.rows.modules import Fault
 from punie_cli.rows.project import Project
 
 # A file is read before it is mended: a long one would fill the context.
 _LINES = 50
-
-
-def _text(fault: Fault) -> tuple[str, str]:
-    """Wrong and right text as a program replaces them: without the indent, with the line end of a line that goes."""
-    if not fault.right:
-        return fault.wrong, ""
-    return fault.wrong.strip(), fault.right.strip()
 
 
 def _faults(project: Project, kind: list[Fault], rng: Voice, most: int) -> list[Fault]:
@@ -35,7 +29,7 @@ def _faults(project: Project, kind: list[Fault], rng: Voice, most: int) -> list[
             len(here) <= most
             and all(fault in kind for fault in here)
             and text.count("\n") < _LINES
-            and all(text.count(_text(fault)[0]) == 1 and _known(fault, text) for fault in here)
+            and all(text.count(bare(fault)[0]) == 1 and _known(fault, text) for fault in here)
         ):
             return sorted(here, key=lambda fault: text.index(fault.wrong))
     raise Unsuitable
@@ -43,22 +37,13 @@ def _faults(project: Project, kind: list[Fault], rng: Voice, most: int) -> list[
 
 def _known(fault: Fault, text: str) -> bool:
     """Whether the right text has no value that only its author knows: one that does not stand in the file."""
-    return all(value.strip('"') in text for value in re.findall(r'"[^"]*"|\d+', _text(fault)[1]))
-
-
-def _mend(faults: list[Fault], check: str) -> str:
-    file = faults[0].file
-    lines = [f'text = read_file("{file}")']
-    for fault in faults:
-        wrong, right = _text(fault)
-        lines.append(f"text = text.replace({quoted(wrong)}, {quoted(right)})")
-    return "\n".join([*lines, f'write_file("{file}", text)', f"print({check})"])
+    return all(value.strip('"') in text for value in re.findall(r'"[^"]*"|\d+', bare(fault)[1]))
 
 
 def _told(faults: list[Fault]) -> str:
     parts = []
     for fault in faults:
-        wrong, right = (text.strip() for text in _text(fault))
+        wrong, right = (text.strip() for text in bare(fault))
         parts.append(f"it now has `{right}`" if right else f"`{wrong}` is gone")
     return f"Fixed {faults[0].file}: {listed(parts)}."
 
@@ -95,7 +80,7 @@ def mend_types(project: Project, rng: Voice) -> Script:
     result = yield program(f'print(typecheck("{path}"))\nprint(read_file("{path}"))')
     if not result.text.startswith(f"{len(faults)} error"):
         raise Unsuitable
-    result = yield program(_mend(faults, f'typecheck("{path}")'))
+    result = yield program(change(faults, f'typecheck("{path}")'))
     yield _verified(result, faults, "no type errors", "It has no type errors any more.")
 
 
@@ -124,7 +109,7 @@ def mend_types_below(project: Project, rng: Voice) -> Script:
     )
     if not result.text.startswith(f"{len(faults)} error"):
         raise Unsuitable
-    result = yield program(_mend(faults, f'typecheck("{path}")'))
+    result = yield program(change(faults, f'typecheck("{path}")'))
     yield _verified(result, faults, "no type errors", f"{path} has no type errors any more.")
 
 
@@ -149,7 +134,7 @@ def mend_style(project: Project, rng: Voice) -> Script:
     result = yield program(f'print(lint("{path}"))\nprint(read_file("{path}"))')
     if not result.text.startswith(f"{len(faults)} finding"):
         raise Unsuitable
-    result = yield program(_mend(faults, f'lint("{path}")'))
+    result = yield program(change(faults, f'lint("{path}")'))
     yield _verified(result, faults, "no lint findings", "It has no lint findings any more.")
 
 
@@ -178,7 +163,7 @@ def mend_bug(project: Project, rng: Voice) -> Script:
         return
     if not result.text.startswith("1 failed"):
         raise Unsuitable
-    result = yield program(_mend([bug], f'test("{test}")'))
+    result = yield program(change([bug], f'test("{test}")'))
     if refused(result):
         yield answer(f"The change to {bug.file} was refused, so the test still fails.")
     elif "failed" in result.text or "error" in result.text:
@@ -212,7 +197,7 @@ def mend_bug_of_test(project: Project, rng: Voice) -> Script:
     if not result.text.startswith("1 failed"):
         raise Unsuitable
     yield program(f'print(read_file("{bug.file}"))')
-    result = yield program(_mend([bug], f'test("{test}")'))
+    result = yield program(change([bug], f'test("{test}")'))
     if refused(result):
         yield answer(f"The change to {bug.file} was refused, so the test still fails.")
     elif "failed" in result.text or "error" in result.text:

@@ -3,6 +3,7 @@
 from punie_cli.agent.messages import OUTPUT_LINE, answer, program
 from punie_cli.rows import names
 from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, count, intent, listed
+from punie_cli.rows.intents.looking import look, rows_of
 from punie_cli.rows.project import Project
 
 _COLUMNS = ("price", "size", "height", "year", "stock", "grade", "age", "length", "score")
@@ -16,10 +17,6 @@ def some_table(project: Project, rng: Voice) -> tuple[str, list[str], list[list[
     path = rng.choice(tables)
     header, *rows = (line.split(",") for line in project.files[path].splitlines())
     return path, header, rows
-
-
-def _start(path: str) -> str:
-    return f'import csv\nrows = list(csv.DictReader(read_file("{path}").splitlines()))\n'
 
 
 @intent("reading", 2.4)
@@ -60,12 +57,12 @@ def cell_of_table(project: Project, rng: Voice) -> Script:
         name=name,
         column=column,
     )
-    yield program(f'print(read_file("{path}"))')
+    yield look(path)
     if column not in header:
         yield answer(f"There is no column {column} in {path}. It has {listed(header)}.")
         return
     result = yield program(
-        _start(path) + f'for row in rows:\n    if row["{header[0]}"] == "{name}":\n        print(row["{column}"])'
+        rows_of(path) + f'for row in rows:\n    if row["{header[0]}"] == "{name}":\n        print(row["{column}"])'
     )
     values = result.text.split()
     if not values:
@@ -108,9 +105,9 @@ def name_of_value(project: Project, rng: Voice) -> Script:
         column=header[place],
         value=value,
     )
-    yield program(f'print(read_file("{path}"))')
+    yield look(path)
     result = yield program(
-        _start(path)
+        rows_of(path)
         + f'for row in rows:\n    if row["{header[place]}"] == "{value}":\n        print(row["{header[0]}"])'
     )
     found = result.text.split()
@@ -159,9 +156,9 @@ def peak_of_table(project: Project, rng: Voice) -> Script:
         first=header[0],
     )
     picked, name, column = "max" if most else "min", header[0], header[place]
-    yield program(f'print(read_file("{path}"))')
+    yield look(path)
     result = yield program(
-        _start(path)
+        rows_of(path)
         + f'row = {picked}(rows, key=lambda row: int(row["{column}"]))\nprint(row["{name}"], row["{column}"])'
     )
     name, value = result.text.split()
@@ -203,11 +200,11 @@ def sum_of_table(project: Project, rng: Voice) -> Script:
         words=words,
     )
     code = "print(round(sum(values) / len(values), 2))" if mean else "print(sum(values))"
-    yield program(f'print(read_file("{path}"))')
+    yield look(path)
     if column not in header:
         yield answer(f"There is no column {column} in {path}. It has {listed(header)}.")
         return
-    result = yield program(_start(path) + f'values = [int(row["{column}"]) for row in rows]\n{code}')
+    result = yield program(rows_of(path) + f'values = [int(row["{column}"]) for row in rows]\n{code}')
     yield answer(f"The {'average' if mean else 'sum'} of {column} in {path} is {result.text.strip()}.")
 
 
@@ -265,16 +262,16 @@ def rows_beyond(project: Project, rng: Voice) -> Script:
         first=header[0],
         n=number,
     )
-    yield program(f'print(read_file("{path}"))')
+    yield look(path)
     name, column = header[0], header[place]
     kept = f'int(row["{column}"]) {">" if above else "<"} {number}'
     if counted:
-        result = yield program(_start(path) + f"print(len([row for row in rows if {kept}]))")
+        result = yield program(rows_of(path) + f"print(len([row for row in rows if {kept}]))")
         held = f"{count(int(result.text), 'row')} with {header[place]}"
         yield answer(f"{path} has {held} {'above' if above else 'below'} {number}.")
         return
     result = yield program(
-        _start(path) + f'for row in rows:\n    if {kept}:\n        print(row["{name}"], row["{column}"])'
+        rows_of(path) + f'for row in rows:\n    if {kept}:\n        print(row["{name}"], row["{column}"])'
     )
     found = [" with ".join(line.split()) for line in result.text.splitlines() if " " in line]
     where = f"{header[place]} {'above' if above else 'below'} {number}"

@@ -6,8 +6,9 @@ A mended line is told in the answer, for the user to see what changed.
 import re
 
 from punie_cli.agent.messages import Message, answer, program
-from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, listed, quoted
+from punie_cli.rows.intents import Script, Unsuitable, Voice, ask, intent, listed
 from punie_cli.rows.intents.paths import refused
+from punie_cli.rows.intents.replacing import bare, change
 from punie_cli.rows.modules import Bug, Fault
 from punie_cli.rows.project import Project
 
@@ -15,14 +16,9 @@ from punie_cli.rows.project import Project
 _LINES = 50
 
 
-def _text(fault: Fault) -> tuple[str, str]:
-    """Wrong and right text as a program replaces them; a line that goes, goes with its line end."""
-    return (fault.wrong.strip(), fault.right.strip()) if fault.right else (fault.wrong, "")
-
-
 def _mendable(project: Project, fault: Fault) -> bool:
     """Whether the wrong text stands once, and the right one has no value that only its author knows."""
-    wrong, right = _text(fault)
+    wrong, right = bare(fault)
     text = project.files[fault.file]
     known = all(value.strip('"') in text for value in re.findall(r'"[^"]*"|\d+', right))
     return known and text.count(wrong) == 1 and text.count("\n") < _LINES
@@ -49,16 +45,6 @@ def _below(project: Project, kind: list[Fault]) -> list[Fault]:
     if not 0 < len(files) <= 2 or not all(file.startswith(f"{project.package}/") for file in files):
         raise Unsuitable
     return [fault for file in files for fault in _of_file(project, file, kind)]
-
-
-def _changes(faults: list[Fault], check: str) -> str:
-    lines = []
-    for file in dict.fromkeys(f.file for f in faults):
-        lines.append(f'text = read_file("{file}")')
-        for wrong, right in (_text(f) for f in faults if f.file == file):
-            lines.append(f"text = text.replace({quoted(wrong)}, {quoted(right)})")
-        lines.append(f'write_file("{file}", text)')
-    return "\n".join([*lines, f"print({check})"])
 
 
 def _told(faults: list[Fault]) -> str:
@@ -90,7 +76,7 @@ def _mended(path: str, tool: str, clean: str, faults: list[Fault]) -> Script:
     reported = re.match(r"(\d+) ", result.text)
     if result.error or not reported or int(reported[1]) < len(faults):
         raise Unsuitable
-    result = yield program(_changes(faults, f'{tool}("{path}")'))
+    result = yield program(change(faults, f'{tool}("{path}")'))
     yield _end(result, faults, clean, f"{'It' if path.endswith('.py') else path} has {clean} any more.")
 
 
@@ -310,7 +296,7 @@ def repair_tested(project: Project, rng: Voice) -> Script:
         return
     if not result.text.startswith("1 failed"):
         raise Unsuitable
-    result = yield program(_changes([bug], f'test("{test}")'))
+    result = yield program(change([bug], f'test("{test}")'))
     yield _passes(result, bug, f"{test} passes")
 
 
@@ -351,7 +337,7 @@ def repair_all_tests(project: Project, rng: Voice) -> Script:
     if not result.text.startswith("1 failed"):
         raise Unsuitable
     yield program(f'print(read_file("{bug.file}"))')
-    result = yield program(_changes([bug], "test()"))
+    result = yield program(change([bug], "test()"))
     yield _passes(result, bug, "All tests pass")
 
 
